@@ -1,0 +1,9 @@
+package dev.fathom.engine;
+
+/** What the operands of matrix products are rounded to. Everything else (norms, router, softmax, loss, optimizer) is f32. */
+public enum Precision {
+    /** Operands as they are. */
+    F32,
+    /** Operands rounded to nearest even bfloat16, products and sums in f32. */
+    BF16
+}
