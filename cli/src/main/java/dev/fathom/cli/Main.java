@@ -2,6 +2,9 @@ package dev.fathom.cli;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** The {@code fathom} command: only the parent of its subcommands, each in a class of its own. */
 @Command(
@@ -11,10 +14,18 @@ import picocli.CommandLine.Command;
         versionProvider = VersionProvider.class,
         synopsisSubcommandLabel = "COMMAND")
 public final class Main implements Runnable {
-    @CommandLine.Spec
-    private CommandLine.Model.CommandSpec spec;
+    @Spec
+    private CommandSpec spec;
 
     public static void main(String[] args) {
+        StandardError.takeBack();
+        if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
+            // Everything would run, some 30 times slower: better not at all.
+            System.err.println(
+                    "fathom: the JVM was started without --add-modules jdk.incubator.vector. Start Fathom with"
+                            + " ./fathom, or see its command line with ./fathom --show-command.");
+            System.exit(CommandLine.ExitCode.SOFTWARE);
+        }
         System.exit(commandLine().execute(args));
     }
 
@@ -25,6 +36,6 @@ public final class Main implements Runnable {
 
     @Override
     public void run() {
-        throw new CommandLine.ParameterException(spec.commandLine(), "Missing command.");
+        throw new ParameterException(spec.commandLine(), "Missing command.");
     }
 }
