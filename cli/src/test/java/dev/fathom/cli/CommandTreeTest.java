@@ -1,0 +1,55 @@
+package dev.fathom.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.reflect.Field;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.CommandSpec;
+
+/** What holds for every command and every option, whoever adds them. */
+class CommandTreeTest {
+    private static final List<CommandSpec> COMMANDS =
+            withSubcommands(Main.commandLine().getCommandSpec());
+
+    @Test
+    void everyCommandAndEveryOptionIsDescribed() {
+        for (CommandSpec command : COMMANDS) {
+            assertThat(command.usageMessage().description())
+                    .as("description of %s", command.qualifiedName())
+                    .isNotEmpty();
+            for (ArgSpec argument : command.args()) {
+                assertThat(argument.description())
+                        .as("description of %s in %s", argument.paramLabel(), command.qualifiedName())
+                        .isNotEmpty();
+            }
+        }
+    }
+
+    /** NullAway takes picocli's word that it fills the fields in, which it does not for an option that is not given. */
+    @Test
+    void anOptionThatMayBeMissingIsNullable() throws Exception {
+        for (CommandSpec command : COMMANDS) {
+            for (ArgSpec argument : command.args()) {
+                if (argument.userObject() instanceof Field field
+                        && !argument.required()
+                        && !field.getType().isPrimitive()
+                        && argument.getValue() == null
+                        && argument.defaultValue() == null) {
+                    assertThat(field.getAnnotatedType().isAnnotationPresent(Nullable.class))
+                            .as("%s is null when it is not given: it needs @Nullable or a default value", field)
+                            .isTrue();
+                }
+            }
+        }
+    }
+
+    private static List<CommandSpec> withSubcommands(CommandSpec command) {
+        List<CommandSpec> commands = new ArrayList<>(List.of(command));
+        command.subcommands().values().forEach(child -> commands.addAll(withSubcommands(child.getCommandSpec())));
+        return commands;
+    }
+}
