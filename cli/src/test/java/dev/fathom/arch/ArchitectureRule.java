@@ -27,13 +27,24 @@ import dev.fathom.archfixture.model.ModelThatKnowsInference;
 import dev.fathom.archfixture.model.ModelThatUsesAParallelStream;
 import dev.fathom.archfixture.model.ModelThatUsesUnsafe;
 import dev.fathom.archfixture.onednn.OneDnnThatKnowsModels;
+import java.io.Console;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ForkJoinPool;
+import java.util.function.Predicate;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
 import java.util.stream.BaseStream;
+import java.util.stream.StreamSupport;
 
 /**
  * The rules of the house that a compiler does not check (docs/architecture.md), each with classes that break it, so that
@@ -178,8 +189,7 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
     }
 
     /** Classes below {@code root} whose module, the next part of their package, passes the test. */
-    private static DescribedPredicate<JavaClass> are(
-            String root, String description, java.util.function.Predicate<String> module) {
+    private static DescribedPredicate<JavaClass> are(String root, String description, Predicate<String> module) {
         return describe("are " + description, type -> {
             String prefix = root + ".";
             return type.getPackageName().startsWith(prefix) && module.test(moduleOf(type, root));
@@ -195,7 +205,7 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
         AccessTarget target = access.getTarget();
         return isMember(target, System.class, Set.of("out", "err", "in", "console", "setOut", "setErr"))
                 || target.getOwner().isEquivalentTo(IO.class)
-                || target.getOwner().isEquivalentTo(java.io.Console.class)
+                || target.getOwner().isEquivalentTo(Console.class)
                 || (target.getOwner().isAssignableTo(Throwable.class)
                         && target.getName().equals("printStackTrace")
                         && target instanceof AccessTarget.CodeUnitAccessTarget method
@@ -210,27 +220,27 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
     private static boolean usesCommonPool(JavaAccess<?> access) {
         AccessTarget target = access.getTarget();
         boolean isStream = target.getOwner().isAssignableTo(BaseStream.class)
-                || target.getOwner().isAssignableTo(java.util.Collection.class)
-                || target.getOwner().isEquivalentTo(java.util.stream.StreamSupport.class);
+                || target.getOwner().isAssignableTo(Collection.class)
+                || target.getOwner().isEquivalentTo(StreamSupport.class);
         return (isStream && COMMON_POOL_METHODS.contains(target.getName()))
-                || isMember(target, java.util.Arrays.class, ARRAYS_METHODS)
+                || isMember(target, Arrays.class, ARRAYS_METHODS)
                 || isMember(target, ForkJoinPool.class, Set.of("commonPool"))
                 // The methods named ...Async use the common pool unless their last parameter is an executor.
                 || (target.getOwner().isEquivalentTo(CompletableFuture.class)
                         && target.getName().endsWith("Async")
                         && target instanceof AccessTarget.CodeUnitAccessTarget method
                         && method.getRawParameterTypes().stream()
-                                .noneMatch(type -> type.isEquivalentTo(java.util.concurrent.Executor.class)));
+                                .noneMatch(type -> type.isEquivalentTo(Executor.class)));
     }
 
     private static boolean drawsRandom(JavaAccess<?> access) {
         AccessTarget target = access.getTarget();
-        return target.getOwner().isAssignableTo(java.util.Random.class)
-                || target.getOwner().isEquivalentTo(java.util.SplittableRandom.class)
-                || target.getOwner().isEquivalentTo(java.util.random.RandomGeneratorFactory.class)
-                || isMember(target, java.util.random.RandomGenerator.class, Set.of("of", "getDefault"))
+        return target.getOwner().isAssignableTo(Random.class)
+                || target.getOwner().isEquivalentTo(SplittableRandom.class)
+                || target.getOwner().isEquivalentTo(RandomGeneratorFactory.class)
+                || isMember(target, RandomGenerator.class, Set.of("of", "getDefault"))
                 || isMember(target, Math.class, Set.of("random"))
-                || isMember(target, java.util.Collections.class, Set.of("shuffle"));
+                || isMember(target, Collections.class, Set.of("shuffle"));
     }
 
     private static boolean isMember(AccessTarget target, Class<?> owner, Set<String> names) {
