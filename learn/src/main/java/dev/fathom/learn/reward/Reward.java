@@ -1,0 +1,10 @@
+package dev.fathom.learn.reward;
+
+/**
+ * The rule-based reward of one response: accuracy plus a small format term.
+ *
+ * @param total what reinforcement learning maximises
+ * @param correct well formed, and the answer is right
+ * @param wellFormed exactly one thinking block and one answer
+ */
+public record Reward(double total, boolean correct, boolean wellFormed) {}
