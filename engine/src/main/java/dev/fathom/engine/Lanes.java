@@ -1,0 +1,120 @@
+package dev.fathom.engine;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Vector access by absolute address, and the sixteen virtual lanes of every row reduction.
+ *
+ * <p><b>Sixteen lanes on any machine.</b> A reduction adds element {@code i} to lane {@code i mod 16}. Where a vector has 16 lanes, one
+ * accumulator is all of them. Where it has 8 or 4, a kernel walks the row twice or four times, each pass taking every other (fourth) vector:
+ *
+ * <pre>{@code
+ * for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
+ *     FloatVector sum = zero;
+ *     for (int i = part; i < columns; i += Lanes.VIRTUAL) { sum = ...; }
+ *     sum.intoMemory(lanes + 4 * part);
+ * }
+ * return Lanes.sum(lanes);
+ * }</pre>
+ *
+ * The sixteen partial sums go through 64 bytes of scratch memory and are added pairwise, so that the bits are the same on machines of any
+ * vector width. Masked-off elements load as 0 and leave their lane as it is.
+ */
+final class Lanes {
+    /** What the machine prefers; the results do not depend on it. */
+    static final VectorSpecies<Float> SPECIES = preferred();
+
+    /** Lanes of a machine vector. */
+    static final int COUNT = SPECIES.length();
+
+    /** Lanes of a reduction. */
+    static final int VIRTUAL = 16;
+
+    /** Bytes of scratch memory for the partial sums of one reduction. */
+    static final long BYTES = 4L * VIRTUAL;
+
+    private Lanes() {}
+
+    private static VectorSpecies<Float> preferred() {
+        VectorSpecies<Float> species = FloatVector.SPECIES_PREFERRED;
+        // A machine with more than 16 lanes (scalable vectors) works with 16 of them.
+        return species.length() > VIRTUAL ? FloatVector.SPECIES_512 : species;
+    }
+
+    static FloatVector load(long address) {
+        return FloatVector.fromMemorySegment(SPECIES, Memory.ALL, address, Memory.ORDER);
+    }
+
+    static FloatVector load(long address, VectorMask<Float> mask) {
+        return FloatVector.fromMemorySegment(SPECIES, Memory.ALL, address, Memory.ORDER, mask);
+    }
+
+    static void store(FloatVector vector, long address) {
+        vector.intoMemorySegment(Memory.ALL, address, Memory.ORDER);
+    }
+
+    static void store(FloatVector vector, long address, VectorMask<Float> mask) {
+        vector.intoMemorySegment(Memory.ALL, address, Memory.ORDER, mask);
+    }
+
+    /** Which lanes of the vector at element {@code i} are inside a row of {@code columns}. */
+    static VectorMask<Float> tail(int i, int columns) {
+        return SPECIES.indexInRange(i, columns);
+    }
+
+    static FloatVector zero() {
+        return FloatVector.zero(SPECIES);
+    }
+
+    static FloatVector broadcast(float value) {
+        return FloatVector.broadcast(SPECIES, value);
+    }
+
+    /** The pairwise sum of sixteen lanes in memory: 8+8, 4+4, 2+2, 1+1. */
+    static float sum(long lanes) {
+        float s0 = Memory.getFloat(lanes) + Memory.getFloat(lanes + 32);
+        float s1 = Memory.getFloat(lanes + 4) + Memory.getFloat(lanes + 36);
+        float s2 = Memory.getFloat(lanes + 8) + Memory.getFloat(lanes + 40);
+        float s3 = Memory.getFloat(lanes + 12) + Memory.getFloat(lanes + 44);
+        float s4 = Memory.getFloat(lanes + 16) + Memory.getFloat(lanes + 48);
+        float s5 = Memory.getFloat(lanes + 20) + Memory.getFloat(lanes + 52);
+        float s6 = Memory.getFloat(lanes + 24) + Memory.getFloat(lanes + 56);
+        float s7 = Memory.getFloat(lanes + 28) + Memory.getFloat(lanes + 60);
+        return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7));
+    }
+
+    /** {@code Σ x[i]} over a row, in the sixteen lanes. */
+    static float sumOfRow(long x, int columns, long lanes) {
+        for (int part = 0; part < VIRTUAL; part += COUNT) {
+            FloatVector sum = zero();
+            int i = part;
+            for (; i <= columns - COUNT; i += VIRTUAL) {
+                sum = sum.add(load(x + 4L * i));
+            }
+            if (i < columns) {
+                sum = sum.add(load(x + 4L * i, tail(i, columns)));
+            }
+            store(sum, lanes + 4L * part);
+        }
+        return sum(lanes);
+    }
+
+    /** {@code Σ x[i] y[i]} over a row, in the sixteen lanes. */
+    static float dot(long x, long y, int columns, long lanes) {
+        for (int part = 0; part < VIRTUAL; part += COUNT) {
+            FloatVector sum = zero();
+            int i = part;
+            for (; i <= columns - COUNT; i += VIRTUAL) {
+                sum = load(x + 4L * i).fma(load(y + 4L * i), sum);
+            }
+            if (i < columns) {
+                VectorMask<Float> mask = tail(i, columns);
+                sum = load(x + 4L * i, mask).fma(load(y + 4L * i, mask), sum);
+            }
+            store(sum, lanes + 4L * part);
+        }
+        return sum(lanes);
+    }
+}

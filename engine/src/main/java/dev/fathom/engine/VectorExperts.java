@@ -1,0 +1,171 @@
+package dev.fathom.engine;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The way of tokens to their experts and back. Rows are sorted by expert, so that each expert multiplies one block of rows, and no token is
+ * ever dropped or padded. Every (token, rank) pair owns one sorted row, so both directions are gathers, and sums run in rank order.
+ */
+final class VectorExperts {
+    private final WorkerPool pool;
+
+    VectorExperts(WorkerPool pool) {
+        this.pool = pool;
+    }
+
+    /** A counting sort: count the pairs of each expert, then deal the pairs out in token order. */
+    RowGroups sortByExpert(Tensor chosen, int experts, Tensor rowOf, Tensor tokenOf) {
+        long tokens = chosen.rows();
+        int topK = Math.toIntExact(chosen.columns());
+        int pairs = Math.toIntExact(tokens * topK);
+        Checks.indices("chosen", chosen, pairs, experts);
+        rowOf.require("rowOf", DType.I32, tokens, topK);
+        Checks.denseI32("rowOf", rowOf, pairs);
+        Checks.denseI32("tokenOf", tokenOf, pairs);
+        int[] offsets = new int[experts + 1];
+        for (int pair = 0; pair < pairs; pair++) {
+            offsets[Checks.intAt(chosen, pair) + 1]++;
+        }
+        for (int e = 0; e < experts; e++) {
+            offsets[e + 1] += offsets[e];
+        }
+        int[] next = offsets.clone();
+        for (int token = 0, pair = 0; token < tokens; token++) {
+            for (int rank = 0; rank < topK; rank++, pair++) {
+                int row = next[Checks.intAt(chosen, pair)]++;
+                Checks.setInt(rowOf, pair, row);
+                Checks.setInt(tokenOf, row, token);
+            }
+        }
+        return new RowGroups(offsets);
+    }
+
+    // ---- to the experts
+
+    void gather(Tensor x, Tensor tokenOf, Tensor out) {
+        long rows = tokenOf.size();
+        long width = x.columns();
+        Checks.f32("x", x);
+        Checks.indices("tokenOf", tokenOf, rows, x.rows());
+        out.require("out", DType.F32, rows, width);
+        pool.forBlocks(rows, Grain.rows(rows, width), (from, to, worker) -> {
+            for (long row = from; row < to; row++) {
+                Memory.copy(x.rowAddress(Checks.intAt(tokenOf, row)), out.rowAddress(row), 4 * width);
+            }
+        });
+    }
+
+    void gatherBackward(Tensor dOut, Tensor rowOf, Tensor dx) {
+        long tokens = dx.rows();
+        int topK = Math.toIntExact(rowOf.columns());
+        int width = Math.toIntExact(dx.columns());
+        Checks.f32("dx", dx);
+        rowOf.require("rowOf", DType.I32, tokens, topK);
+        Checks.indices("rowOf", rowOf, tokens * topK, dOut.rows());
+        dOut.require("dOut", DType.F32, dOut.rows(), width);
+        pool.forBlocks(tokens, Grain.rows(tokens, (long) topK * width), (from, to, worker) -> {
+            for (long t = from; t < to; t++) {
+                sumOfRows(dOut, rowOf.rowAddress(t), topK, dx.rowAddress(t), width);
+            }
+        });
+    }
+
+    /** {@code sum[i] += Σ_rank source[rows[rank], i]}. */
+    private static void sumOfRows(Tensor source, long rows, int topK, long sum, int width) {
+        int i = 0;
+        for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
+            FloatVector ranks = Lanes.zero();
+            for (int rank = 0; rank < topK; rank++) {
+                ranks = ranks.add(Lanes.load(source.rowAddress(Memory.getInt(rows + 4L * rank)) + 4L * i));
+            }
+            Lanes.store(Lanes.load(sum + 4L * i).add(ranks), sum + 4L * i);
+        }
+        if (i < width) {
+            VectorMask<Float> mask = Lanes.tail(i, width);
+            FloatVector ranks = Lanes.zero();
+            for (int rank = 0; rank < topK; rank++) {
+                ranks = ranks.add(Lanes.load(source.rowAddress(Memory.getInt(rows + 4L * rank)) + 4L * i, mask));
+            }
+            Lanes.store(Lanes.load(sum + 4L * i, mask).add(ranks), sum + 4L * i, mask);
+        }
+    }
+
+    // ---- and back
+
+    void combine(@Nullable Tensor shared, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor y) {
+        long tokens = y.rows();
+        int topK = Math.toIntExact(rowOf.columns());
+        int width = Math.toIntExact(y.columns());
+        Checks.f32("y", y);
+        rowOf.require("rowOf", DType.I32, tokens, topK);
+        gates.require("gates", DType.F32, tokens, topK);
+        Checks.indices("rowOf", rowOf, tokens * topK, expertOut.rows());
+        expertOut.require("expertOut", DType.F32, expertOut.rows(), width);
+        if (shared != null) {
+            shared.require("shared", DType.F32, tokens, width);
+        }
+        pool.forBlocks(tokens, Grain.rows(tokens, (long) topK * width), (from, to, worker) -> {
+            for (long t = from; t < to; t++) {
+                long start = y.rowAddress(t);
+                if (shared == null) {
+                    Memory.zero(start, 4L * width);
+                } else {
+                    start = shared.rowAddress(t);
+                }
+                weightedSum(start, expertOut, rowOf.rowAddress(t), gates.rowAddress(t), topK, y.rowAddress(t), width);
+            }
+        });
+    }
+
+    /** {@code y[i] = start[i] + Σ_rank gates[rank] * source[rows[rank], i]}. */
+    private static void weightedSum(long start, Tensor source, long rows, long gates, int topK, long y, int width) {
+        int i = 0;
+        for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
+            FloatVector sum = Lanes.load(start + 4L * i);
+            for (int rank = 0; rank < topK; rank++) {
+                FloatVector gate = Lanes.broadcast(Memory.getFloat(gates + 4L * rank));
+                long row = source.rowAddress(Memory.getInt(rows + 4L * rank));
+                sum = Lanes.load(row + 4L * i).fma(gate, sum);
+            }
+            Lanes.store(sum, y + 4L * i);
+        }
+        if (i < width) {
+            VectorMask<Float> mask = Lanes.tail(i, width);
+            FloatVector sum = Lanes.load(start + 4L * i, mask);
+            for (int rank = 0; rank < topK; rank++) {
+                FloatVector gate = Lanes.broadcast(Memory.getFloat(gates + 4L * rank));
+                long row = source.rowAddress(Memory.getInt(rows + 4L * rank));
+                sum = Lanes.load(row + 4L * i, mask).fma(gate, sum);
+            }
+            Lanes.store(sum, y + 4L * i, mask);
+        }
+    }
+
+    void combineBackward(Tensor dy, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor dExpertOut, Tensor dGates) {
+        long tokens = dy.rows();
+        int topK = Math.toIntExact(rowOf.columns());
+        int width = Math.toIntExact(dy.columns());
+        Checks.f32("dy", dy);
+        rowOf.require("rowOf", DType.I32, tokens, topK);
+        gates.require("gates", DType.F32, tokens, topK);
+        dGates.require("dGates", DType.F32, tokens, topK);
+        Checks.indices("rowOf", rowOf, tokens * topK, expertOut.rows());
+        expertOut.require("expertOut", DType.F32, expertOut.rows(), width);
+        dExpertOut.require("dExpertOut", DType.F32, expertOut.rows(), width);
+        pool.forBlocks(tokens, Grain.rows(tokens, 2L * topK * width), (from, to, worker) -> {
+            long lanes = pool.scratch(worker, Lanes.BYTES);
+            for (long t = from; t < to; t++) {
+                for (int rank = 0; rank < topK; rank++) {
+                    int row = Memory.getInt(rowOf.rowAddress(t) + 4L * rank);
+                    float gate = Memory.getFloat(gates.rowAddress(t) + 4L * rank);
+                    VectorElementwise.addScaled(dy.rowAddress(t), gate, dExpertOut.rowAddress(row), width);
+                    long dGate = dGates.rowAddress(t) + 4L * rank;
+                    float dot = Lanes.dot(dy.rowAddress(t), expertOut.rowAddress(row), width, lanes);
+                    Memory.setFloat(dGate, Memory.getFloat(dGate) + dot);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,301 @@
+package dev.fathom.engine;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where logits become probabilities: the log-probability of given tokens, its gradient, and sampling.
+ *
+ * <p>All three form {@code z_i = l_i / T - m} with {@code m} the largest scaled logit, and {@code Z = Σ exp(z_i)} in the sixteen lanes, by
+ * the same operations. So a sampled token's log-probability is, to the bit, the one that training computes for it later.
+ */
+final class VectorLogProbs {
+    /** Below this, exp is 0 in float. Moved here, a logit of minus infinity does no harm in the products {@code p log p}. */
+    private static final float FLOOR = -200;
+
+    /** An exponential and its neighbourhood, in plain element operations. */
+    private static final int EXP_COST = 8;
+
+    /** Elements that are summed as one when sampling looks for the place of a uniform number. */
+    private static final int BLOCK = 256;
+
+    private final WorkerPool pool;
+
+    VectorLogProbs(WorkerPool pool) {
+        this.pool = pool;
+    }
+
+    // ---- log-probabilities
+
+    /**
+     * {@code logProb = z_target - log Z} rather than the difference of two large numbers; {@code logSumExp = m + log Z};
+     * {@code entropy = log Z - Σ exp(z_i) z_i / Z}.
+     */
+    void logProbs(
+            Tensor logits,
+            Tensor targets,
+            float inverseTemperature,
+            Tensor logProbs,
+            Tensor logSumExp,
+            @Nullable Tensor entropy) {
+        long rows = logits.rows();
+        int vocabulary = Math.toIntExact(logits.columns());
+        Checks.f32("logits", logits);
+        checkTargets(targets, rows, vocabulary);
+        checkInverseTemperature(inverseTemperature);
+        Checks.denseF32("logProbs", logProbs, rows);
+        Checks.denseF32("logSumExp", logSumExp, rows);
+        if (entropy != null) {
+            Checks.denseF32("entropy", entropy, rows);
+        }
+        pool.forBlocks(rows, Grain.rows(rows, (long) EXP_COST * vocabulary), (from, to, worker) -> {
+            long lanes = pool.scratch(worker, 2 * Lanes.BYTES);
+            for (long n = from; n < to; n++) {
+                long row = logits.rowAddress(n);
+                float max = largest(row, vocabulary) * inverseTemperature;
+                if (entropy == null) {
+                    sumOfExponentials(row, inverseTemperature, max, vocabulary, lanes);
+                } else {
+                    sumsOfExponentials(row, inverseTemperature, max, vocabulary, lanes, lanes + Lanes.BYTES);
+                }
+                float sum = Lanes.sum(lanes);
+                int target = Checks.intAt(targets, n);
+                Checks.setFloat(logProbs, n, target < 0 ? 0 : logProb(row, target, inverseTemperature, max, sum));
+                Checks.setFloat(logSumExp, n, (float) (max + StrictMath.log(sum)));
+                if (entropy != null) {
+                    double mean = (double) Lanes.sum(lanes + Lanes.BYTES) / sum;
+                    Checks.setFloat(entropy, n, (float) (StrictMath.log(sum) - mean));
+                }
+            }
+        });
+    }
+
+    private static void checkTargets(Tensor targets, long rows, int vocabulary) {
+        Checks.denseI32("targets", targets, rows);
+        for (long n = 0; n < rows; n++) {
+            if (Checks.intAt(targets, n) >= vocabulary) {
+                throw new IndexOutOfBoundsException("targets[" + n + "] = " + Checks.intAt(targets, n)
+                        + " is outside the vocabulary of " + vocabulary);
+            }
+        }
+    }
+
+    private static void checkInverseTemperature(float inverse) {
+        if (!(inverse > 0) || Float.isInfinite(inverse)) {
+            throw new IllegalArgumentException("1 / temperature must be positive and finite, is " + inverse);
+        }
+    }
+
+    /** The one formula for a token's log-probability. */
+    private static float logProb(long row, int token, float inverseTemperature, float max, float sum) {
+        float scaled = Memory.getFloat(row + 4L * token) * inverseTemperature;
+        return (float) ((double) scaled - max - StrictMath.log(sum));
+    }
+
+    /** The largest logit. The order does not matter, so neither do the lanes. */
+    private static float largest(long row, int vocabulary) {
+        FloatVector max = Lanes.broadcast(Float.NEGATIVE_INFINITY);
+        int i = 0;
+        for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {
+            max = max.max(Lanes.load(row + 4L * i));
+        }
+        if (i < vocabulary) {
+            VectorMask<Float> mask = Lanes.tail(i, vocabulary);
+            max = max.lanewise(VectorOperators.MAX, Lanes.load(row + 4L * i, mask), mask);
+        }
+        return max.reduceLanes(VectorOperators.MAX);
+    }
+
+    /** Leaves {@code Σ exp(z_i)} in the lanes. */
+    private static void sumOfExponentials(long row, float inverseTemperature, float max, int vocabulary, long lanes) {
+        FloatVector inverse = Lanes.broadcast(inverseTemperature);
+        for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
+            FloatVector sum = Lanes.zero();
+            int i = part;
+            for (; i <= vocabulary - Lanes.COUNT; i += Lanes.VIRTUAL) {
+                FloatVector z = Lanes.load(row + 4L * i).mul(inverse).sub(max);
+                sum = sum.add(VectorMath.exp(z));
+            }
+            if (i < vocabulary) {
+                VectorMask<Float> mask = Lanes.tail(i, vocabulary);
+                FloatVector z = Lanes.load(row + 4L * i, mask).mul(inverse).sub(max);
+                sum = sum.add(VectorMath.exp(z), mask);
+            }
+            Lanes.store(sum, lanes + 4L * part);
+        }
+    }
+
+    /** Leaves {@code Σ exp(z_i)} in the lanes, as above, and {@code Σ exp(z_i) z_i} in the products. */
+    private static void sumsOfExponentials(
+            long row, float inverseTemperature, float max, int vocabulary, long lanes, long products) {
+        FloatVector inverse = Lanes.broadcast(inverseTemperature);
+        for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
+            FloatVector sum = Lanes.zero();
+            FloatVector product = Lanes.zero();
+            int i = part;
+            for (; i <= vocabulary - Lanes.COUNT; i += Lanes.VIRTUAL) {
+                FloatVector z = Lanes.load(row + 4L * i).mul(inverse).sub(max);
+                z = z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR));
+                FloatVector e = VectorMath.exp(z);
+                sum = sum.add(e);
+                product = e.fma(z, product);
+            }
+            if (i < vocabulary) {
+                VectorMask<Float> mask = Lanes.tail(i, vocabulary);
+                FloatVector z = Lanes.load(row + 4L * i, mask).mul(inverse).sub(max);
+                z = z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR));
+                FloatVector e = VectorMath.exp(z);
+                sum = sum.add(e, mask);
+                product = product.add(e.mul(z), mask);
+            }
+            Lanes.store(sum, lanes + 4L * part);
+            Lanes.store(product, products + 4L * part);
+        }
+    }
+
+    // ---- their gradient
+
+    void logProbsBackward(Tensor logits, Tensor targets, float inverseTemperature, Tensor logSumExp, Tensor dLogProbs) {
+        long rows = logits.rows();
+        int vocabulary = Math.toIntExact(logits.columns());
+        Checks.f32("logits", logits);
+        checkTargets(targets, rows, vocabulary);
+        checkInverseTemperature(inverseTemperature);
+        Checks.denseF32("logSumExp", logSumExp, rows);
+        Checks.denseF32("dLogProbs", dLogProbs, rows);
+        pool.forBlocks(rows, Grain.rows(rows, (long) EXP_COST * vocabulary), (from, to, worker) -> {
+            for (long n = from; n < to; n++) {
+                long row = logits.rowAddress(n);
+                int target = Checks.intAt(targets, n);
+                float factor = Checks.floatAt(dLogProbs, n) * inverseTemperature;
+                if (target < 0 || factor == 0) {
+                    Memory.zero(row, 4L * vocabulary);
+                    continue;
+                }
+                softmaxTimes(-factor, row, inverseTemperature, Checks.floatAt(logSumExp, n), vocabulary);
+                long address = row + 4L * target;
+                Memory.setFloat(address, Memory.getFloat(address) + factor);
+            }
+        });
+    }
+
+    /** {@code row[i] = factor * exp(row[i] / T - logSumExp)}. */
+    private static void softmaxTimes(
+            float factor, long row, float inverseTemperature, float logSumExp, int vocabulary) {
+        FloatVector inverse = Lanes.broadcast(inverseTemperature);
+        FloatVector factors = Lanes.broadcast(factor);
+        int i = 0;
+        for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {
+            FloatVector z = Lanes.load(row + 4L * i).mul(inverse).sub(logSumExp);
+            Lanes.store(VectorMath.exp(z).mul(factors), row + 4L * i);
+        }
+        if (i < vocabulary) {
+            VectorMask<Float> mask = Lanes.tail(i, vocabulary);
+            FloatVector z = Lanes.load(row + 4L * i, mask).mul(inverse).sub(logSumExp);
+            Lanes.store(VectorMath.exp(z).mul(factors), row + 4L * i, mask);
+        }
+    }
+
+    // ---- sampling
+
+    void sample(Tensor logits, Tensor temperatures, Tensor uniforms, Tensor tokens, Tensor logProbs) {
+        long rows = logits.rows();
+        int vocabulary = Math.toIntExact(logits.columns());
+        Checks.f32("logits", logits);
+        Checks.denseF32("temperatures", temperatures, rows);
+        Checks.denseF32("uniforms", uniforms, rows);
+        Checks.denseI32("tokens", tokens, rows);
+        Checks.denseF32("logProbs", logProbs, rows);
+        for (long n = 0; n < rows; n++) {
+            float temperature = Checks.floatAt(temperatures, n);
+            float uniform = Checks.floatAt(uniforms, n);
+            if (!(temperature >= 0) || Float.isInfinite(temperature) || !(uniform >= 0 && uniform < 1)) {
+                throw new IllegalArgumentException("row " + n + ": temperature must be finite and at least 0, is "
+                        + temperature + "; uniform must be in [0, 1), is " + uniform);
+            }
+        }
+        pool.forBlocks(rows, Grain.rows(rows, (long) EXP_COST * vocabulary), (from, to, worker) -> {
+            long lanes = pool.scratch(worker, Lanes.BYTES + Memory.align(4L * vocabulary));
+            long exponentials = lanes + Lanes.BYTES;
+            for (long n = from; n < to; n++) {
+                long row = logits.rowAddress(n);
+                float temperature = Checks.floatAt(temperatures, n);
+                float inverse = temperature == 0 ? 1 : 1 / temperature;
+                float largest = largest(row, vocabulary);
+                float max = largest * inverse;
+                exponentials(row, inverse, max, vocabulary, exponentials);
+                float sum = Lanes.sumOfRow(exponentials, vocabulary, lanes);
+                if (!(sum > 0) || Float.isInfinite(sum)) {
+                    throw new ArithmeticException("row " + n + " of the logits is no distribution: largest logit "
+                            + largest + ", temperature " + temperature);
+                }
+                int token = temperature == 0
+                        ? indexOf(largest, row, vocabulary)
+                        : invert(exponentials, vocabulary, Checks.floatAt(uniforms, n), lanes);
+                Checks.setInt(tokens, n, token);
+                Checks.setFloat(logProbs, n, logProb(row, token, inverse, max, sum));
+            }
+        });
+    }
+
+    /** {@code out[i] = exp(z_i)}: what {@link #sumOfExponentials} adds up. */
+    private static void exponentials(long row, float inverseTemperature, float max, int vocabulary, long out) {
+        FloatVector inverse = Lanes.broadcast(inverseTemperature);
+        int i = 0;
+        for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {
+            FloatVector z = Lanes.load(row + 4L * i).mul(inverse).sub(max);
+            Lanes.store(VectorMath.exp(z), out + 4L * i);
+        }
+        if (i < vocabulary) {
+            VectorMask<Float> mask = Lanes.tail(i, vocabulary);
+            FloatVector z = Lanes.load(row + 4L * i, mask).mul(inverse).sub(max);
+            Lanes.store(VectorMath.exp(z), out + 4L * i, mask);
+        }
+    }
+
+    private static int indexOf(float value, long row, int vocabulary) {
+        for (int i = 0; i < vocabulary; i++) {
+            if (Memory.getFloat(row + 4L * i) == value) {
+                return i;
+            }
+        }
+        throw new ArithmeticException("no logit equals the largest, " + value);
+    }
+
+    /**
+     * The first token at which the cumulative weight exceeds {@code uniform} times the total. The search goes by blocks of 256 tokens, whose
+     * sums it adds in double, then token by token inside one block. As the total is the same sum over the same blocks and the uniform is
+     * below 1, some block always contains the threshold; where rounding carries it past that block's last token, the last token of
+     * the block with any probability is taken.
+     */
+    private static int invert(long weights, int vocabulary, float uniform, long lanes) {
+        double total = 0;
+        for (int i = 0; i < vocabulary; i += BLOCK) {
+            total += Lanes.sumOfRow(weights + 4L * i, Math.min(BLOCK, vocabulary - i), lanes);
+        }
+        double threshold = uniform * total;
+        double below = 0;
+        for (int i = 0; i < vocabulary; i += BLOCK) {
+            int size = Math.min(BLOCK, vocabulary - i);
+            double block = Lanes.sumOfRow(weights + 4L * i, size, lanes);
+            if (below + block > threshold) {
+                int possible = i;
+                for (int j = i; j < i + size; j++) {
+                    float weight = Memory.getFloat(weights + 4L * j);
+                    below += weight;
+                    if (weight > 0) {
+                        possible = j;
+                        if (below > threshold) {
+                            return j;
+                        }
+                    }
+                }
+                return possible;
+            }
+            below += block;
+        }
+        throw new ArithmeticException("no token for uniform " + uniform + " of total " + total);
+    }
+}
