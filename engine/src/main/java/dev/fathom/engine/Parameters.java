@@ -171,13 +171,14 @@ public final class Parameters implements Iterable<Parameter> {
                         Memory.setFloat(base + 4 * i, value);
                     }
                 }
-                case Initializer.Normal(double std) -> pool.forBlocks(parameter.size(), 4096, (from, to, worker) -> {
-                    for (long i = from; i < to; i++) {
-                        // The counter has 32 bits for the element; beyond that, the name's hash moves on.
-                        float unit = Philox.gaussian(seed, INITIAL_VALUES, stream + (i >>> 32), (int) i);
-                        Memory.setFloat(base + 4 * i, (float) (unit * std));
-                    }
-                });
+                case Initializer.Normal(double std) ->
+                    pool.forBlocks(parameter.size(), 4096, (from, to, worker) -> {
+                        for (long i = from; i < to; i++) {
+                            // The counter has 32 bits for the element; beyond that, the name's hash moves on.
+                            float unit = Philox.gaussian(seed, INITIAL_VALUES, stream + (i >>> 32), (int) i);
+                            Memory.setFloat(base + 4 * i, (float) (unit * std));
+                        }
+                    });
             }
         }
     }
