@@ -155,7 +155,7 @@ public final class Tensor {
         if (from < 0 || to < from || to > columns()) {
             throw new IndexOutOfBoundsException("columns " + from + ".." + to + " of " + this);
         }
-        return new Tensor(segment.asSlice(from * dtype.bytes()), dtype, rowStride, rows, to - from);
+        return new Tensor(segment.asSlice(rows == 0 ? 0 : from * dtype.bytes()), dtype, rowStride, rows, to - from);
     }
 
     /** A dense part of a dense tensor, counted in elements from its start. */

@@ -1,0 +1,445 @@
+package dev.fathom.engine;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+
+/**
+ * Matrix products in pure Java on the Vector API, the built-in {@link Gemm}.
+ *
+ * <p><b>The rule.</b> Every element of {@code y} and {@code dx} is one chain of fused multiply-adds from zero, in index order
+ * of its reduction; every element of {@code dw} one such chain over the rows of its group, in row order, then added. Blocks,
+ * tiles, vector width and threads only decide when a step of the chain is taken, never its place in it, so the results are
+ * those of the obvious scalar loop with {@link Math#fma}, to the bit, on every machine. {@link Precision#BF16} rounds both
+ * operands first and is otherwise the same.
+ *
+ * <p>How it works: weights are packed once into panels ({@link VectorPanels}). A product is cut into tasks, each some rows of
+ * one group by some panels. A task copies its rows of x to scratch memory, block by block of the reduction, and lets the
+ * {@link VectorMicroKernel} run over tiles; sums that do not fill a whole tile, or that must be added, go through scratch.
+ */
+public final class VectorGemm implements Gemm {
+    private static final int PANEL = VectorMicroKernel.PANEL;
+    private static final int LANES = VectorMicroKernel.LANES;
+    private static final int BLOCK = VectorMicroKernel.BLOCK;
+    private static final int TILE_ROWS = VectorMicroKernel.TILE_ROWS;
+
+    /** Most rows per task: with {@link VectorMicroKernel#BLOCK} inputs each they fit the second-level cache. */
+    private static final int MAX_ROWS = 96;
+
+    /** Rows per block of the weight gradient: a panel of x and a block of dy fit the first-level cache. */
+    private static final int GRADIENT_ROWS = 128;
+
+    /** Most results per task across, so that scratch memory stays small. */
+    private static final int MAX_PANELS = Math.max(1, 1024 / PANEL);
+
+    /** Tasks per thread if there is enough work: evens out threads of unequal speed. */
+    private static final int TASKS_PER_THREAD = 4;
+
+    /** Multiplications worth a task of their own, about 5 microseconds. */
+    private static final long TASK_WORK = 1 << 18;
+
+    /** Where chains start: a row of zeros as long as the widest tile. */
+    private static final MemorySegment ZEROS = Arena.global().allocate(8 * VectorMicroKernel.VECTOR, Memory.ALIGNMENT);
+
+    private final Precision precision;
+    private final WorkerPool pool;
+
+    /** @param pool whose threads work on each product; stays the caller's to close */
+    public VectorGemm(Precision precision, WorkerPool pool) {
+        this.precision = precision;
+        this.pool = pool;
+    }
+
+    @Override
+    public String name() {
+        return "vector " + VectorMicroKernel.SPECIES.vectorBitSize() + "-bit "
+                + (precision == Precision.BF16 ? "bf16" : "f32");
+    }
+
+    @Override
+    public Precision precision() {
+        return precision;
+    }
+
+    @Override
+    public Packed pack(Tensor weights) {
+        return new VectorPanels(weights, precision, pool);
+    }
+
+    @Override
+    public void forward(Tensor x, RowGroups groups, Packed weights, Tensor y) {
+        VectorPanels panels = panels(weights, groups);
+        multiply(x, groups, panels.forward(), panels.inputs(), panels.outputs(), y, false, "x", "y");
+    }
+
+    @Override
+    public void backwardInput(Tensor dy, RowGroups groups, Packed weights, Tensor dx, boolean accumulate) {
+        VectorPanels panels = panels(weights, groups);
+        multiply(dy, groups, panels.backward(), panels.outputs(), panels.inputs(), dx, accumulate, "dy", "dx");
+    }
+
+    private static VectorPanels panels(Packed weights, RowGroups groups) {
+        if (!(weights instanceof VectorPanels panels)) {
+            throw new IllegalArgumentException(
+                    "weights were packed by another Gemm: " + weights.getClass().getSimpleName());
+        }
+        if (groups.count() != panels.groups()) {
+            throw new IllegalArgumentException(
+                    groups.count() + " groups of rows for " + panels.groups() + " weight matrices");
+        }
+        return panels;
+    }
+
+    private void multiply(
+            Tensor x,
+            RowGroups groups,
+            MemorySegment panels,
+            long length,
+            long results,
+            Tensor y,
+            boolean accumulate,
+            String xRole,
+            String yRole) {
+        x.require(xRole, DType.F32, groups.rows(), length);
+        y.require(yRole, DType.F32, groups.rows(), results);
+        Product product = new Product(x, groups, panels, length, results, y, accumulate);
+        if (product.tasks > 1) {
+            pool.run(product.tasks, product);
+        } else if (product.tasks == 1) {
+            product.run(0, 0);
+        }
+        // The tasks know addresses only: without these the collector might free a tensor while it is read.
+        Reference.reachabilityFence(x);
+        Reference.reachabilityFence(y);
+        Reference.reachabilityFence(panels);
+    }
+
+    @Override
+    public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
+        long outputs = dy.columns();
+        long inputs = x.columns();
+        dy.require("dy", DType.F32, groups.rows(), outputs);
+        x.require("x", DType.F32, groups.rows(), inputs);
+        dw.require("dw", DType.F32, groups.count() * outputs, inputs);
+        if (!dw.isDense()) {
+            throw new IllegalArgumentException("dw must be dense, is " + dw);
+        }
+        Gradient gradient = new Gradient(dy, x, groups, dw);
+        if (gradient.tasks > 1) {
+            pool.run(gradient.tasks, gradient);
+        } else {
+            gradient.run(0, 0);
+        }
+        Reference.reachabilityFence(dy);
+        Reference.reachabilityFence(x);
+        Reference.reachabilityFence(dw);
+    }
+
+    @Override
+    public void close() {}
+
+    /** {@code y = x Wᵀ} as tasks: each some rows of one group by some panels. */
+    private final class Product implements WorkerPool.Task {
+        private final long x;
+        private final long xStride;
+        private final long y;
+        private final long yStride;
+        private final RowGroups groups;
+        private final long panels;
+        private final int length;
+        private final int results;
+        private final boolean accumulate;
+        private final int maxRows;
+        private final int panelBlocks;
+        private final int tasks;
+
+        Product(
+                Tensor x,
+                RowGroups groups,
+                MemorySegment panels,
+                long length,
+                long results,
+                Tensor y,
+                boolean accumulate) {
+            this.x = x.address();
+            this.xStride = 4 * x.rowStride();
+            this.y = y.address();
+            this.yStride = 4 * y.rowStride();
+            this.groups = groups;
+            this.panels = panels.address();
+            this.length = Math.toIntExact(length);
+            this.results = Math.toIntExact(results);
+            this.accumulate = accumulate;
+
+            // Few rows cost as much as four: then reading the weights is the work.
+            int rows = groups.rows();
+            long wanted = Math.min(
+                    (long) pool.threads() * TASKS_PER_THREAD, length * results * Math.max(4, rows) / TASK_WORK);
+            if (pool.threads() == 1) {
+                wanted = 1;
+            }
+            // First shorter row blocks, down to two tiles; then fewer panels per task.
+            long share = wanted <= 1 ? MAX_ROWS : (rows + wanted - 1) / wanted;
+            this.maxRows = (int) Math.clamp(roundUp(share, TILE_ROWS), 16, MAX_ROWS);
+            int rowBlocks = rowBlocks();
+            int panelCount = VectorPanels.panels(results);
+            long across = rowBlocks == 0 ? 1 : (wanted + rowBlocks - 1) / rowBlocks;
+            long least = (panelCount + MAX_PANELS - 1) / MAX_PANELS;
+            this.panelBlocks = (int) Math.clamp(across, least, panelCount);
+            this.tasks = Math.multiplyExact(rowBlocks, panelBlocks);
+        }
+
+        private int rowBlocks() {
+            int blocks = 0;
+            for (int g = 0; g < groups.count(); g++) {
+                blocks += blocksOf(groups.to(g) - groups.from(g));
+            }
+            return blocks;
+        }
+
+        private int blocksOf(int rows) {
+            return (rows + maxRows - 1) / maxRows;
+        }
+
+        @Override
+        public void run(int task, int worker) {
+            int block = task / panelBlocks;
+            int group = 0;
+            while (block >= blocksOf(groups.to(group) - groups.from(group))) {
+                block -= blocksOf(groups.to(group) - groups.from(group));
+                group++;
+            }
+            int groupRows = groups.to(group) - groups.from(group);
+            // Blocks of even height, in whole tiles, instead of full ones and a rest.
+            int height = (int) roundUp((groupRows + blocksOf(groupRows) - 1) / blocksOf(groupRows), TILE_ROWS);
+            int from = Math.min(groupRows, block * height);
+            int to = Math.min(groupRows, from + height);
+            int panelCount = VectorPanels.panels(results);
+            int across = task % panelBlocks;
+            int fromPanel = (int) ((long) panelCount * across / panelBlocks);
+            int toPanel = (int) ((long) panelCount * (across + 1) / panelBlocks);
+            if (from < to) {
+                multiply(group, groups.from(group) + from, to - from, fromPanel, toPanel, worker);
+            }
+        }
+
+        private void multiply(int group, int firstRow, int rows, int fromPanel, int toPanel, int worker) {
+            int paddedRows = (int) roundUp(rows, TILE_ROWS);
+            long sumStride = (toPanel - fromPanel) * VectorMicroKernel.PANEL_ROW;
+            long xBlock = pool.scratch(worker, paddedRows * (VectorMicroKernel.ROW + sumStride));
+            long sums = xBlock + paddedRows * VectorMicroKernel.ROW;
+            long groupPanels = panels + group * VectorPanels.groupBytes(results, length);
+            long xRows = x + firstRow * xStride;
+            long yRows = y + firstRow * yStride;
+            boolean round = precision == Precision.BF16;
+            // A single last row runs alone, four panels at a time; two or three rows run as four.
+            int tiledRows = rows % 4 == 1 ? rows - 1 : rows;
+            for (int from = 0; from < length; from += BLOCK) {
+                int steps = Math.min(BLOCK, length - from);
+                boolean first = from == 0;
+                boolean last = from + steps == length;
+                VectorPanels.copy(xRows + 4L * from, xStride, rows, steps, xBlock, VectorMicroKernel.ROW, steps, round);
+                for (int p = fromPanel; p < toPanel && tiledRows > 0; p++) {
+                    long panel = groupPanels + ((long) p * length + from) * VectorMicroKernel.PANEL_ROW;
+                    long yPanel = yRows + 4L * p * PANEL;
+                    long sumPanel = sums + (p - fromPanel) * VectorMicroKernel.PANEL_ROW;
+                    tiles(
+                            xBlock,
+                            tiledRows,
+                            panel,
+                            steps,
+                            first,
+                            last,
+                            yPanel,
+                            sumPanel,
+                            sumStride,
+                            results - p * PANEL);
+                }
+                if (tiledRows < rows) {
+                    long xRow = xBlock + tiledRows * VectorMicroKernel.ROW;
+                    long yRow = yRows + tiledRows * yStride;
+                    long sumRow = sums + tiledRows * sumStride;
+                    lastRow(xRow, groupPanels, from, steps, fromPanel, toPanel, yRow, sumRow);
+                }
+            }
+        }
+
+        /** All rows but perhaps the last by one panel, for one block of the reduction. */
+        private void tiles(
+                long xBlock,
+                int rows,
+                long panel,
+                int steps,
+                boolean first,
+                boolean last,
+                long yPanel,
+                long sumPanel,
+                long sumStride,
+                int remaining) {
+            int columns = Math.min(PANEL, remaining);
+            boolean narrow = columns <= LANES;
+            boolean whole = !accumulate && columns % LANES == 0;
+            int tile;
+            for (int row = 0; row < rows; row += tile) {
+                tile = TILE_ROWS == 8 && rows - row > 4 ? 8 : 4;
+                int tileRows = Math.min(tile, rows - row);
+                boolean direct = whole && tileRows == tile;
+                long target = direct ? yPanel + row * yStride : sumPanel + row * sumStride;
+                long stride = direct ? yStride : sumStride;
+                long start = first ? ZEROS.address() : target;
+                long startStride = first ? 0 : stride;
+                long a = xBlock + row * VectorMicroKernel.ROW;
+                if (tile == 8) {
+                    if (narrow) {
+                        VectorMicroKernel.rows8Narrow(a, panel, steps, start, startStride, target, stride);
+                    } else {
+                        VectorMicroKernel.rows8(a, panel, steps, start, startStride, target, stride);
+                    }
+                } else if (narrow) {
+                    VectorMicroKernel.rows4Narrow(a, panel, steps, start, startStride, target, stride);
+                } else {
+                    VectorMicroKernel.rows4(a, panel, steps, start, startStride, target, stride);
+                }
+                if (last && !direct) {
+                    VectorPanels.finish(target, stride, tileRows, columns, yPanel + row * yStride, yStride, accumulate);
+                }
+            }
+        }
+
+        /** One row by all panels of the task, for one block of the reduction. */
+        private void lastRow(
+                long xRow, long groupPanels, int from, int steps, int fromPanel, int toPanel, long yRow, long sumRow) {
+            long panelBytes = length * VectorMicroKernel.PANEL_ROW;
+            long b = groupPanels + fromPanel * panelBytes + from * VectorMicroKernel.PANEL_ROW;
+            int end = Math.min(results, toPanel * PANEL);
+            int width;
+            for (int column = fromPanel * PANEL; column < end; column += width) {
+                int remaining = end - column;
+                width = remaining > 3 * PANEL ? 4 * PANEL : PANEL;
+                int written = width == PANEL && remaining <= LANES ? LANES : width;
+                boolean direct = !accumulate && remaining >= written;
+                long target = direct ? yRow + 4L * column : sumRow + 4L * (column - fromPanel * PANEL);
+                long start = from == 0 ? ZEROS.address() : target;
+                if (written == 4 * PANEL) {
+                    VectorMicroKernel.row1Wide(xRow, b, panelBytes, steps, start, target);
+                } else if (written == PANEL) {
+                    VectorMicroKernel.row1(xRow, b, steps, start, target);
+                } else {
+                    VectorMicroKernel.row1Narrow(xRow, b, steps, start, target);
+                }
+                if (from + steps == length && !direct) {
+                    int columns = Math.min(written, remaining);
+                    VectorPanels.finish(target, 0, 1, columns, yRow + 4L * column, 0, accumulate);
+                }
+                b += width / PANEL * panelBytes;
+            }
+        }
+    }
+
+    /** {@code dw += dyᵀ x} as tasks: each a block of outputs by some panels of inputs of one group. */
+    private final class Gradient implements WorkerPool.Task {
+        private final long dy;
+        private final long dyStride;
+        private final long x;
+        private final long xStride;
+        private final long dw;
+        private final RowGroups groups;
+        private final int outputs;
+        private final int inputs;
+        private final int panelBlocks;
+        private final int outputBlocks;
+        private final int tasks;
+
+        Gradient(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
+            this.dy = dy.address();
+            this.dyStride = 4 * dy.rowStride();
+            this.x = x.address();
+            this.xStride = 4 * x.rowStride();
+            this.dw = dw.address();
+            this.groups = groups;
+            this.outputs = Math.toIntExact(dy.columns());
+            this.inputs = Math.toIntExact(x.columns());
+            this.outputBlocks = (outputs + VectorGradientKernel.OUTPUTS - 1) / VectorGradientKernel.OUTPUTS;
+            int panelCount = VectorPanels.panels(inputs);
+            long work = (long) outputs * inputs * groups.rows();
+            long wanted = Math.min((long) pool.threads() * TASKS_PER_THREAD, work / TASK_WORK);
+            long across = wanted / Math.max(1, (long) outputBlocks * groups.count());
+            long least = (panelCount + 7) / 8;
+            this.panelBlocks = (int) Math.clamp(across, least, panelCount);
+            this.tasks = Math.multiplyExact(Math.multiplyExact(groups.count(), outputBlocks), panelBlocks);
+        }
+
+        @Override
+        public void run(int task, int worker) {
+            int panelBlock = task % panelBlocks;
+            int outputBlock = task / panelBlocks % outputBlocks;
+            int group = task / panelBlocks / outputBlocks;
+            int panelCount = VectorPanels.panels(inputs);
+            int fromPanel = (int) ((long) panelCount * panelBlock / panelBlocks);
+            int toPanel = (int) ((long) panelCount * (panelBlock + 1) / panelBlocks);
+            if (groups.to(group) > groups.from(group)) {
+                accumulate(group, outputBlock * VectorGradientKernel.OUTPUTS, fromPanel, toPanel, worker);
+            }
+        }
+
+        private void accumulate(int group, int firstOutput, int fromPanel, int toPanel, int worker) {
+            int blockOutputs = Math.min(VectorGradientKernel.OUTPUTS, outputs - firstOutput);
+            int paddedOutputs = (int) roundUp(blockOutputs, 4);
+            int firstInput = fromPanel * PANEL;
+            long panelBytes = GRADIENT_ROWS * VectorMicroKernel.PANEL_ROW;
+            long dyBytes = GRADIENT_ROWS * VectorGradientKernel.OUTPUT_ROW;
+            long sumStride = (toPanel - fromPanel) * VectorMicroKernel.PANEL_ROW;
+            long dyBlock = pool.scratch(
+                    worker, dyBytes + (toPanel - fromPanel) * panelBytes + VectorGradientKernel.OUTPUTS * sumStride);
+            long xBlock = dyBlock + dyBytes;
+            long sums = xBlock + (toPanel - fromPanel) * panelBytes;
+            boolean round = precision == Precision.BF16;
+            for (int row = groups.from(group); row < groups.to(group); row += GRADIENT_ROWS) {
+                int rows = Math.min(GRADIENT_ROWS, groups.to(group) - row);
+                boolean first = row == groups.from(group);
+                VectorPanels.copy(
+                        dy + row * dyStride + 4L * firstOutput,
+                        dyStride,
+                        rows,
+                        blockOutputs,
+                        dyBlock,
+                        VectorGradientKernel.OUTPUT_ROW,
+                        paddedOutputs,
+                        round);
+                for (int p = fromPanel; p < toPanel; p++) {
+                    long panel = xBlock + (p - fromPanel) * panelBytes;
+                    VectorPanels.copy(
+                            x + row * xStride + 4L * p * PANEL,
+                            xStride,
+                            rows,
+                            Math.min(PANEL, inputs - p * PANEL),
+                            panel,
+                            VectorMicroKernel.PANEL_ROW,
+                            PANEL,
+                            round);
+                    long sumPanel = sums + (p - fromPanel) * VectorMicroKernel.PANEL_ROW;
+                    int tile;
+                    for (int output = 0; output < paddedOutputs; output += tile) {
+                        tile = TILE_ROWS == 8 && paddedOutputs - output > 4 ? 8 : 4;
+                        long target = sumPanel + output * sumStride;
+                        long start = first ? ZEROS.address() : target;
+                        long startStride = first ? 0 : sumStride;
+                        long a = dyBlock + 4L * output;
+                        if (tile == 8) {
+                            VectorGradientKernel.outputs8(a, panel, rows, start, startStride, target, sumStride);
+                        } else {
+                            VectorGradientKernel.outputs4(a, panel, rows, start, startStride, target, sumStride);
+                        }
+                    }
+                }
+            }
+            int columns = Math.min(inputs, toPanel * PANEL) - firstInput;
+            long target = dw + 4L * (((long) group * outputs + firstOutput) * inputs + firstInput);
+            VectorPanels.finish(sums, sumStride, blockOutputs, columns, target, 4L * inputs, true);
+        }
+    }
+
+    private static long roundUp(long value, int multiple) {
+        return (value + multiple - 1) / multiple * multiple;
+    }
+}
