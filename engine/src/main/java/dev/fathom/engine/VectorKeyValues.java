@@ -1,0 +1,197 @@
+package dev.fathom.engine;
+
+/**
+ * Moves keys and values between rows, as the projections produce them, and the tiles of {@link KeyValueStore}, as {@link VectorAttention} walks
+ * them; and their gradients back.
+ *
+ * <p>A key changes from a row into a column of its tile. For sixteen rows at a time the loop over rows is the inner one, so that writes are
+ * consecutive (in a decoding step there is one row, and its column is written with gaps). Several key parts may come from
+ * different tensors: in multi-head latent attention the rotary part is one vector shared by all heads (DeepSeek-V2 §2.1.3), stored
+ * with a head stride of 0; its gradient is then the sum over the heads, in their order.
+ */
+final class VectorKeyValues {
+    private static final int TILE = KeyValueStore.TILE;
+
+    /** Rows of one unit of work. */
+    private static final int UNIT_ROWS = 64;
+
+    private final WorkerPool pool;
+
+    VectorKeyValues(WorkerPool pool) {
+        this.pool = pool;
+    }
+
+    /** See {@link Kernels#storeKeys}. */
+    void storeKeys(
+            Tensor source, int offset, int headStride, int width, int dim, Segments segments, KeyValueStore store) {
+        checkKeys(source, offset, headStride, width, dim, segments, store);
+        int heads = store.heads();
+        SegmentWork.run(pool, segments, 1, UNIT_ROWS, 2L * heads * width, 0, (s, none, from, to, worker) -> {
+            long sourceRow = 4 * source.rowStride();
+            for (int r = from; r < to; ) {
+                int position = segments.position()[s] + r;
+                int lane = position % TILE;
+                int count = Math.min(to - r, TILE - lane);
+                long rows = source.rowAddress((long) segments.rowStart()[s] + r) + 4L * offset;
+                long slot = segments.slot()[s] + position - lane;
+                for (int head = 0; head < heads; head++) {
+                    transpose(
+                            rows + 4L * head * headStride,
+                            sourceRow,
+                            width,
+                            count,
+                            store.keyTile(slot, head) + 4L * (dim * TILE + lane));
+                }
+                r += count;
+            }
+        });
+    }
+
+    /** {@code tile[d][i] = rows[i][d]} for i below count. */
+    private static void transpose(long rows, long rowStride, int width, int count, long tile) {
+        for (int d = 0; d < width; d++) {
+            long from = rows + 4L * d;
+            long to = tile + 4L * d * TILE;
+            for (int i = 0; i < count; i++) {
+                Memory.setFloat(to + 4L * i, Memory.getFloat(from));
+                from += rowStride;
+            }
+        }
+    }
+
+    /** See {@link Kernels#storeKeysBackward}. */
+    void storeKeysBackward(
+            KeyValueStore dStore, int dim, Segments segments, Tensor dSource, int offset, int headStride, int width) {
+        checkKeys(dSource, offset, headStride, width, dim, segments, dStore);
+        int heads = dStore.heads();
+        SegmentWork.run(pool, segments, 1, UNIT_ROWS, 2L * heads * width, 0, (s, none, from, to, worker) -> {
+            long sourceRow = 4 * dSource.rowStride();
+            for (int r = from; r < to; ) {
+                int position = segments.position()[s] + r;
+                int lane = position % TILE;
+                int count = Math.min(to - r, TILE - lane);
+                long rows = dSource.rowAddress((long) segments.rowStart()[s] + r) + 4L * offset;
+                long slot = segments.slot()[s] + position - lane;
+                for (int head = 0; head < heads; head++) {
+                    addTransposed(
+                            dStore.keyTile(slot, head) + 4L * (dim * TILE + lane),
+                            width,
+                            count,
+                            rows + 4L * head * headStride,
+                            sourceRow);
+                }
+                r += count;
+            }
+        });
+    }
+
+    /** {@code rows[i][d] += tile[d][i]} for i below count. */
+    private static void addTransposed(long tile, int width, int count, long rows, long rowStride) {
+        for (int i = 0; i < count; i++) {
+            long from = tile + 4L * i;
+            long to = rows + i * rowStride;
+            for (int d = 0; d < width; d++) {
+                Memory.setFloat(to + 4L * d, Memory.getFloat(to + 4L * d) + Memory.getFloat(from));
+                from += 4L * TILE;
+            }
+        }
+    }
+
+    /** See {@link Kernels#storeValues}. */
+    void storeValues(Tensor source, int offset, int headStride, Segments segments, KeyValueStore store) {
+        checkValues(source, offset, headStride, segments, store);
+        int heads = store.heads();
+        int width = store.valueDim();
+        SegmentWork.run(pool, segments, 1, UNIT_ROWS, (long) heads * width, 0, (s, none, from, to, worker) -> {
+            for (int r = from; r < to; r++) {
+                int position = segments.position()[s] + r;
+                int lane = position % TILE;
+                long row = source.rowAddress((long) segments.rowStart()[s] + r) + 4L * offset;
+                long slot = segments.slot()[s] + position - lane;
+                for (int head = 0; head < heads; head++) {
+                    copyRow(row + 4L * head * headStride, width, store.valueTile(slot, head) + 4L * lane * width);
+                }
+            }
+        });
+    }
+
+    /** See {@link Kernels#storeValuesBackward}. */
+    void storeValuesBackward(KeyValueStore dStore, Segments segments, Tensor dSource, int offset, int headStride) {
+        checkValues(dSource, offset, headStride, segments, dStore);
+        int heads = dStore.heads();
+        int width = dStore.valueDim();
+        SegmentWork.run(pool, segments, 1, UNIT_ROWS, (long) heads * width, 0, (s, none, from, to, worker) -> {
+            for (int r = from; r < to; r++) {
+                int position = segments.position()[s] + r;
+                int lane = position % TILE;
+                long row = dSource.rowAddress((long) segments.rowStart()[s] + r) + 4L * offset;
+                long slot = segments.slot()[s] + position - lane;
+                for (int head = 0; head < heads; head++) {
+                    addRow(dStore.valueTile(slot, head) + 4L * lane * width, width, row + 4L * head * headStride);
+                }
+            }
+        });
+    }
+
+    private static void copyRow(long from, int width, long to) {
+        int d = 0;
+        for (; d <= width - Lanes.COUNT; d += Lanes.COUNT) {
+            Lanes.store(Lanes.load(from + 4L * d), to + 4L * d);
+        }
+        for (; d < width; d++) {
+            Memory.setFloat(to + 4L * d, Memory.getFloat(from + 4L * d));
+        }
+    }
+
+    private static void addRow(long from, int width, long to) {
+        int d = 0;
+        for (; d <= width - Lanes.COUNT; d += Lanes.COUNT) {
+            Lanes.store(Lanes.load(to + 4L * d).add(Lanes.load(from + 4L * d)), to + 4L * d);
+        }
+        for (; d < width; d++) {
+            Memory.setFloat(to + 4L * d, Memory.getFloat(to + 4L * d) + Memory.getFloat(from + 4L * d));
+        }
+    }
+
+    private static void checkKeys(
+            Tensor source, int offset, int headStride, int width, int dim, Segments segments, KeyValueStore store) {
+        if (dim < 0 || width < 0 || dim + width > store.keyDim()) {
+            throw new IllegalArgumentException(
+                    "key dimensions " + dim + ".." + (dim + width) + " of a store of " + store.keyDim());
+        }
+        checkSource(source, offset, headStride, width, segments, store);
+    }
+
+    private static void checkValues(Tensor source, int offset, int headStride, Segments segments, KeyValueStore store) {
+        checkSource(source, offset, headStride, store.valueDim(), segments, store);
+    }
+
+    private static void checkSource(
+            Tensor source, int offset, int headStride, int width, Segments segments, KeyValueStore store) {
+        long end = offset + (store.heads() - 1L) * headStride + width;
+        if (source.dtype() != DType.F32
+                || source.rows() != segments.rows()
+                || offset < 0
+                || headStride < 0
+                || end > source.columns()) {
+            throw new IllegalArgumentException(
+                    "needs F32 [" + segments.rows() + ", at least " + end + "], is " + source);
+        }
+        check(segments, store);
+    }
+
+    /** Addresses are computed from slots without further checks: every slot a segment uses must lie in the store. */
+    static void check(Segments segments, KeyValueStore store) {
+        long tiles = store.data()
+                .require("key/value store", DType.F32, store.data().rows(), (long) store.heads() * store.tileFloats())
+                .rows();
+        for (int s = 0; s < segments.count(); s++) {
+            long slot = segments.slot()[s];
+            long end = slot + segments.position()[s] + segments.rowCount()[s];
+            if (slot < 0 || slot % TILE != 0 || segments.position()[s] < 0 || end > tiles * TILE) {
+                throw new IllegalArgumentException("segment " + s + " uses slots " + slot + ".." + end
+                        + " (from a multiple of " + TILE + ") of a store of " + tiles * TILE);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+package dev.fathom.engine;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShuffle;
+
+/**
+ * Rotary position embeddings (arXiv 2104.09864) on interleaved pairs, as DeepSeek stores them: pair i is {@code (x[2i], x[2i+1])}
+ * and turns by {@code position · frequency_i}.
+ *
+ * <p>The trick: a rotated pair is {@code x · (c, c) + swap(x) · (-s, s)}. The cosines and signed sines are spread out once per row into scratch
+ * memory and then serve all heads, so that the rotation is a shuffle, two multiplications and an addition. Nothing is fused: the
+ * scalar tail and every vector length give the same bits.
+ */
+final class VectorRope {
+    /** Exchanges the two elements of every pair. */
+    private static final VectorShuffle<Float> SWAP = VectorShuffle.fromOp(Lanes.SPECIES, i -> i ^ 1);
+
+    private final WorkerPool pool;
+
+    VectorRope(WorkerPool pool) {
+        this.pool = pool;
+    }
+
+    /** See {@link Kernels#rope}. */
+    void rope(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse) {
+        int pairs = Math.toIntExact(table.cos().columns());
+        int width = 2 * pairs;
+        long rows = x.rows();
+        x.require("rotated tensor", DType.F32, rows, (long) heads * headDim);
+        Checks.denseI32("positions", positions, rows);
+        if (offset < 0 || offset + width > headDim) {
+            throw new IllegalArgumentException(
+                    "rotated elements " + offset + ".." + (offset + width) + " of heads of " + headDim);
+        }
+        long limit = table.cos().rows();
+        for (long r = 0; r < rows; r++) {
+            int position = Checks.intAt(positions, r);
+            if (position < 0 || position >= limit) {
+                throw new IllegalArgumentException(
+                        "position " + position + " of row " + r + " is outside the table's 0.." + (limit - 1));
+            }
+        }
+        pool.forBlocks(rows, Grain.rows(rows, 2L * heads * width), (from, to, worker) -> {
+            long cosines = pool.scratch(worker, 8L * width);
+            long sines = cosines + 4L * width;
+            for (long r = from; r < to; r++) {
+                int position = Checks.intAt(positions, r);
+                long cos = table.cos().rowAddress(position);
+                long sin = table.sin().rowAddress(position);
+                for (int i = 0; i < pairs; i++) {
+                    float c = Memory.getFloat(cos + 4L * i);
+                    float s = Memory.getFloat(sin + 4L * i);
+                    s = inverse ? -s : s;
+                    Memory.setFloat(cosines + 8L * i, c);
+                    Memory.setFloat(cosines + 8L * i + 4, c);
+                    Memory.setFloat(sines + 8L * i, -s);
+                    Memory.setFloat(sines + 8L * i + 4, s);
+                }
+                long head = x.rowAddress(r) + 4L * offset;
+                for (int h = 0; h < heads; h++) {
+                    rotate(head, width, cosines, sines);
+                    head += 4L * headDim;
+                }
+            }
+        });
+    }
+
+    private static void rotate(long x, int width, long cosines, long sines) {
+        int i = 0;
+        for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
+            FloatVector v = Lanes.load(x + 4L * i);
+            FloatVector turned = v.rearrange(SWAP).mul(Lanes.load(sines + 4L * i));
+            Lanes.store(v.mul(Lanes.load(cosines + 4L * i)).add(turned), x + 4L * i);
+        }
+        for (; i < width; i += 2) {
+            long pair = x + 4L * i;
+            float x0 = Memory.getFloat(pair);
+            float x1 = Memory.getFloat(pair + 4);
+            float c = Memory.getFloat(cosines + 4L * i);
+            float s = Memory.getFloat(sines + 4L * i + 4);
+            Memory.setFloat(pair, x0 * c + x1 * -s);
+            Memory.setFloat(pair + 4, x1 * c + x0 * s);
+        }
+    }
+}
