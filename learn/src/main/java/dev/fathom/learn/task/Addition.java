@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 public final class Addition implements Task {
     private record Size(int operands, int digits) {}
 
-    private static final List<Size> LEVELS = List.of(new Size(2, 2), new Size(3, 3), new Size(4, 3), new Size(5, 3));
+    private static final List<Size> LEVELS = List.of(new Size(2, 3), new Size(3, 3), new Size(4, 3));
 
     /** The numbers to add. */
     public record Operands(List<Long> numbers) {
@@ -34,7 +34,7 @@ public final class Addition implements Task {
 
     @Override
     public String alphabet() {
-        return "0123456789+=;";
+        return "0123456789+=:; ";
     }
 
     @Override
@@ -72,43 +72,46 @@ public final class Addition implements Task {
         return Optional.of(new Solution(columnAddition(operands), Long.toString(operands.sum())));
     }
 
+    // Columns of a row: wide enough for every running sum, so that every row has the same shape.
+    private static final int WIDTH = 4;
+
     /**
-     * The text format of a worked solution. One group per column, from the units up, ended by {@code ;}: the carry, then each
-     * number's digit with the running sum.
+     * The text format of a worked solution. One row per addition, joined by {@code ;}, beginning with the last number and going backwards:
      *
      * <pre>{@code
-     * 00+7=07+8=15;01+4=05+3=08;085        for 47+38
+     * 196+599+955=
+     * 0955+0599:5+9+0=14 5+9+1=15 9+5+1=15 0+0+1=01 1554;
+     * 1554+0196:4+6+0=10 5+9+1=15 5+1+1=07 1+0+0=01 1750
      * }</pre>
      *
-     * The last digit of a running sum stays in its column, the one before it is the next carry. Then the columns are read out. Leading
-     * zeros show how wide the columns are; the answer drops them.
+     * (written without the line break). A row restates its two operands, then adds the columns, units first: digit, digit and carry; the
+     * last digit of each sum stays in its column and the one before it is the next carry. The row ends with its sum read out, which begins the
+     * next row. Leading zeros show how wide the columns are; the answer drops them.
      */
     private static String columnAddition(Operands operands) {
-        int width = operands.numbers.stream()
-                .mapToInt(n -> Long.toString(n).length())
-                .max()
-                .orElseThrow();
+        List<Long> backwards = operands.numbers.reversed();
         StringBuilder text = new StringBuilder();
-        StringBuilder result = new StringBuilder();
-        int carry = 0;
-        long place = 1;
-        for (int column = 0; column < width; column++) {
-            int sum = carry;
-            text.append(twoDigits(sum));
-            for (long number : operands.numbers) {
-                int digit = (int) (number / place % 10);
-                sum += digit;
-                text.append('+').append(digit).append('=').append(twoDigits(sum));
-            }
-            text.append(';');
-            result.append(sum % 10);
-            carry = sum / 10;
-            place *= 10;
+        long sum = backwards.getFirst();
+        for (long number : backwards.subList(1, backwards.size())) {
+            text.append(text.isEmpty() ? "" : ";");
+            sum = row(text, sum, number);
         }
-        return text.append(carry).append(result.reverse()).toString();
+        return text.toString();
     }
 
-    private static String twoDigits(int value) {
-        return value < 10 ? "0" + value : Integer.toString(value);
+    /** Writes {@code sum + number} column by column and returns it. */
+    private static long row(StringBuilder text, long sum, long number) {
+        text.append(Digits.padded(sum, WIDTH)).append('+').append(Digits.padded(number, WIDTH));
+        text.append(':');
+        long carry = 0;
+        for (int column = 0; column < WIDTH; column++) {
+            long total = Digits.at(sum, column) + Digits.at(number, column) + carry;
+            text.append(Digits.at(sum, column)).append('+').append(Digits.at(number, column));
+            text.append('+').append(carry).append('=').append(Digits.padded(total, 2));
+            text.append(' ');
+            carry = total / 10;
+        }
+        text.append(Digits.padded(sum + number, WIDTH));
+        return sum + number;
     }
 }

@@ -7,7 +7,7 @@ import java.util.Optional;
 public final class Multiplication implements Task {
     private record Size(int leftDigits, int rightDigits) {}
 
-    private static final List<Size> LEVELS = List.of(new Size(2, 1), new Size(2, 2), new Size(3, 2));
+    private static final List<Size> LEVELS = List.of(new Size(2, 1), new Size(3, 1), new Size(3, 2));
 
     /** The two factors. */
     public record Factors(long left, long right) {
@@ -28,7 +28,7 @@ public final class Multiplication implements Task {
 
     @Override
     public String alphabet() {
-        return "0123456789*+=; ";
+        return "0123456789*+=:; ";
     }
 
     @Override
@@ -61,58 +61,58 @@ public final class Multiplication implements Task {
         return Optional.of(new Solution(longMultiplication(factors), Long.toString(factors.product())));
     }
 
+    // Columns of a row: the widest left factor. Shorter ones are padded, so that every row has the same shape.
+    private static final int WIDTH = 3;
+
     /**
-     * The text format of a worked solution. One row per digit of the right factor, from the units up, ended by {@code ;}. In
-     * a row one group per digit of the left factor, again from the units up:
+     * The text format of a worked solution. One row per digit of the right factor, from the units up, each ended by {@code ;}, then the product:
      *
      * <pre>{@code
-     * 4*7=28+0=28          digit product, plus carry
-     * 4*2=08+0=08+3=11     digit product, plus carry, plus the digit already standing in this column
+     * 607*67=
+     * 607*7+000:7*7=49+0=49+0=49 0*7=00+4=04+0=04 6*7=42+0=42+0=42 4249;
+     * 607*6+424:7*6=42+0=42+4=46 0*6=00+4=04+2=06 6*6=36+0=36+4=40 4066;
+     * 40669
      * }</pre>
      *
-     * The last digit of each group stays in its column, the one before it is the carry. After the rows the columns are read out,
-     * so that every character follows from a few earlier ones. Leading zeros show how wide the columns are; the answer drops them.
+     * (written without the line breaks). A row restates what it works on: the left factor, this row's digit, and what the row before it left
+     * over, which is its result without the last digit. Then come the columns, units first: digit product, plus carry, plus the left-over's
+     * digit; the last digit stays in its column and the one before it is the next carry. The row ends with its result read out. The product is the last row's result
+     * followed by the last digits of the rows before it. Leading zeros show how wide the columns are; the answer drops them.
+     *
+     * <p>Small models learn digit arithmetic quickly and find digits far away slowly. So rows all look alike and repeat
+     * their operands: each character follows from a few others at places that do not depend on the level.
      */
     private static String longMultiplication(Factors factors) {
-        int[] left = digits(factors.left);
-        int[] right = digits(factors.right);
-        int[] columns = new int[left.length + right.length];
         StringBuilder text = new StringBuilder();
-        for (int row = 0; row < right.length; row++) {
-            int carry = 0;
-            for (int i = 0; i < left.length; i++) {
-                int product = left[i] * right[row];
-                int sum = product + carry;
-                text.append(i == 0 ? "" : " ").append(left[i]).append('*').append(right[row]);
-                text.append('=').append(twoDigits(product));
-                text.append('+').append(carry).append('=').append(twoDigits(sum));
-                if (row > 0) {
-                    text.append('+').append(columns[row + i]);
-                    sum += columns[row + i];
-                    text.append('=').append(twoDigits(sum));
-                }
-                columns[row + i] = sum % 10;
-                carry = sum / 10;
-            }
-            columns[row + left.length] = carry;
+        String lastDigits = "";
+        long leftOver = 0;
+        for (long rest = factors.right; rest > 0; rest /= 10) {
+            long result = row(text, factors.left, rest % 10, leftOver);
             text.append(';');
+            lastDigits = result % 10 + lastDigits;
+            leftOver = result / 10;
         }
-        for (int i = columns.length - 1; i >= 0; i--) {
-            text.append(columns[i]);
-        }
-        return text.toString();
+        return text.append(Digits.padded(leftOver, WIDTH)).append(lastDigits).toString();
     }
 
-    private static String twoDigits(int value) {
-        return value < 10 ? "0" + value : Integer.toString(value);
-    }
-
-    /** Decimal digits, units first. */
-    private static int[] digits(long number) {
-        return new StringBuilder(Long.toString(number))
-                .reverse()
-                .chars()
-                .map(c -> c - '0')
-                .toArray();
+    /** Writes {@code left * digit + leftOver} column by column and returns it. */
+    private static long row(StringBuilder text, long left, long digit, long leftOver) {
+        text.append(Digits.padded(left, WIDTH)).append('*').append(digit);
+        text.append('+').append(Digits.padded(leftOver, WIDTH)).append(':');
+        long carry = 0;
+        for (int column = 0; column < WIDTH; column++) {
+            long leftDigit = Digits.at(left, column);
+            long product = leftDigit * digit;
+            long sum = product + carry;
+            long total = sum + Digits.at(leftOver, column);
+            text.append(leftDigit).append('*').append(digit).append('=').append(Digits.padded(product, 2));
+            text.append('+').append(carry).append('=').append(Digits.padded(sum, 2));
+            text.append('+').append(Digits.at(leftOver, column)).append('=').append(Digits.padded(total, 2));
+            text.append(' ');
+            carry = total / 10;
+        }
+        long result = left * digit + leftOver;
+        text.append(Digits.padded(result, WIDTH + 1));
+        return result;
     }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.fathom.learn.LearnException;
 import dev.fathom.learn.rl.PolicyLoss;
+import dev.fathom.learn.task.RandomSource;
 import dev.fathom.learn.task.Tasks;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -116,6 +117,17 @@ class RecipeTest {
         assertThat(wsd.at(1)).isZero();
         assertThat(new LearningRate(LearningRate.Schedule.CONSTANT, 2, 0, 0, 0).at(1))
                 .isEqualTo(2);
+    }
+
+    @Test
+    void levelsAreDrawnByWeight() {
+        int[] counts = new int[4];
+        for (int i = 0; i < 10_000; i++) {
+            counts[PretrainOptions.defaults().drawLevel(RandomSource.at(1, 1, i), 3)]++;
+        }
+        assertThat(counts[1]).isBetween(1850, 2150);
+        assertThat(counts[2]).isBetween(1850, 2150);
+        assertThat(counts[3]).isBetween(5800, 6200);
     }
 
     private static Recipe parse(String stage) {

@@ -53,7 +53,7 @@ class TaskTest {
                 String thinking = task.solve(problem, RandomSource.at(12, 2, i))
                         .orElseThrow()
                         .thinking();
-                for (String group : thinking.split("[ ;]")) {
+                for (String group : thinking.split("[ ;:]")) {
                     String[] sides = group.split("=");
                     for (int s = 1; s < sides.length; s++) {
                         assertThat(value(sides[s - 1])).as(group).isEqualTo(Long.parseLong(sides[s].split("\\+")[0]));
@@ -78,19 +78,28 @@ class TaskTest {
     @Test
     void theFormatOfLongMultiplication() {
         Task task = new Multiplication();
-        Problem problem = Multiplication.problem(34, 27, 2);
-        assertThat(problem.prompt()).isEqualTo("34*27=");
+        Problem problem = Multiplication.problem(607, 67, 3);
+        assertThat(problem.prompt()).isEqualTo("607*67=");
         assertThat(task.solve(problem, RandomSource.at(0, 0, 0)))
-                .contains(new Solution("4*7=28+0=28 3*7=21+2=23;4*2=08+0=08+3=11 3*2=06+1=07+2=09;0918", "918"));
+                .contains(new Solution(
+                        "607*7+000:7*7=49+0=49+0=49 0*7=00+4=04+0=04 6*7=42+0=42+0=42 4249;"
+                                + "607*6+424:7*6=42+0=42+4=46 0*6=00+4=04+2=06 6*6=36+0=36+4=40 4066;40669",
+                        "40669"));
+        assertThat(task.solve(Multiplication.problem(27, 2, 1), RandomSource.at(0, 0, 0)))
+                .contains(new Solution("027*2+000:7*2=14+0=14+0=14 2*2=04+1=05+0=05 0*2=00+0=00+0=00 0054;0054", "54"));
     }
 
     @Test
     void theFormatOfColumnAddition() {
         Task task = new Addition();
-        Problem problem = Addition.problem(List.of(47L, 38L), 1);
-        assertThat(problem.prompt()).isEqualTo("47+38=");
+        Problem problem = Addition.problem(List.of(196L, 599L, 129L, 955L), 3);
+        assertThat(problem.prompt()).isEqualTo("196+599+129+955=");
         assertThat(task.solve(problem, RandomSource.at(0, 0, 0)))
-                .contains(new Solution("00+7=07+8=15;01+4=05+3=08;085", "85"));
+                .contains(new Solution(
+                        "0955+0129:5+9+0=14 5+2+1=08 9+1+0=10 0+0+1=01 1084;"
+                                + "1084+0599:4+9+0=13 8+9+1=18 0+5+1=06 1+0+0=01 1683;"
+                                + "1683+0196:3+6+0=09 8+9+0=17 6+1+1=08 1+0+0=01 1879",
+                        "1879"));
     }
 
     @ParameterizedTest
@@ -124,7 +133,7 @@ class TaskTest {
         assertThat(Tasks.find(Reversal.class.getName())).isInstanceOf(Reversal.class);
         assertThat(Tasks.findAll("addition, multiplication").stream().map(Task::name))
                 .containsExactly("addition", "multiplication");
-        assertThat(Tasks.alphabet(List.of(new Addition(), new Reversal()))).isEqualTo("+0123456789;=>abcdefgh");
+        assertThat(Tasks.alphabet(List.of(new Addition(), new Reversal()))).isEqualTo(" +0123456789:;=>abcdefgh");
     }
 
     @ParameterizedTest
