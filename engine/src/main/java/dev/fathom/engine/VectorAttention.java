@@ -1,8 +1,14 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Causal softmax attention over packed sequences, forward and backward (DeepSeek-V2 §2.1, arXiv 2405.04434, once keys and values have been
@@ -30,6 +36,8 @@ import jdk.incubator.vector.VectorOperators;
  * FlashAttention: probabilities are computed again from the kept log-sum-exp, and {@code dS = p (dP - D)} with {@code D = dO · O}.
  */
 final class VectorAttention {
+    private static final VectorSpecies<Float> SPECIES = Lanes.SPECIES;
+
     private static final int TILE = KeyValueStore.TILE;
     private static final int ROWS = TileProduct.ROWS;
 
@@ -50,6 +58,17 @@ final class VectorAttention {
      * cache set.
      */
     private static final long CHUNK_TILE = (CHUNK + 1) * SCORE_ROW;
+
+    /** Sixteen times 1, then sixteen times -1: a window of sixteen, so placed, tells used positions of a tile from unused ones. */
+    private static final MemorySegment MASK_WINDOW = Arena.global().allocate(2 * SCORE_ROW, Memory.ALIGNMENT);
+
+    private static final long MASKS = MASK_WINDOW.address();
+
+    static {
+        for (int i = 0; i < 2 * TILE; i++) {
+            Memory.setFloat(MASKS + 4L * i, i < TILE ? 1f : -1f);
+        }
+    }
 
     private final WorkerPool pool;
 
@@ -192,8 +211,9 @@ final class VectorAttention {
                             SCORE_ROW,
                             scale);
                 }
-                float max = max(scores, SCORE_ROW, rowPosition);
-                float denominator = softmax(scores, SCORE_ROW, rowPosition, rowTiles, max, lanes);
+                mask(scores, SCORE_ROW, rowPosition, Float.NEGATIVE_INFINITY);
+                float max = max(scores, SCORE_ROW, rowTiles);
+                float denominator = softmax(scores, SCORE_ROW, rowTiles, rowTiles, max, lanes);
                 TileProduct.oneRow(
                         scores, 4, SCORE_ROW, values, 4L * valueDim, tileStride, TILE, rowTiles, valueDim, sums);
                 writeRow(sums, valueDim, 1 / denominator, out + i * outStride);
@@ -256,8 +276,10 @@ final class VectorAttention {
         for (int i = 0; i < count; i++) {
             int rowPosition = position + i * positionStep;
             long row = scores + i * SCORE_ROW;
-            float max = max(row, scoreTile, rowPosition);
-            float denominator = softmax(row, scoreTile, rowPosition, tiles, max, lanes);
+            int used = rowPosition / TILE + 1;
+            mask(row, scoreTile, rowPosition, Float.NEGATIVE_INFINITY);
+            float max = max(row, scoreTile, used);
+            float denominator = softmax(row, scoreTile, used, tiles, max, lanes);
             Memory.setFloat(lse + i * lseStride, max + VectorMath.log(denominator));
             // The factor of the output, kept in the row's place of the query copy, which is no longer needed.
             Memory.setFloat(queries + 4L * i, 1 / denominator);
@@ -281,61 +303,59 @@ final class VectorAttention {
         }
     }
 
-    /** Largest score of positions 0..position of one row whose tiles lie {@code tileStep} bytes apart. */
-    private static float max(long row, long tileStep, int position) {
-        int whole = (position + 1) / TILE;
-        int rest = (position + 1) % TILE;
-        FloatVector max = Lanes.broadcast(Float.NEGATIVE_INFINITY);
+    /**
+     * Puts {@code filler} where a row goes past its position, in the tile that it ends in. Unused positions may hold anything, and so may their
+     * scores; with -∞ for a score they are keys of weight 0.
+     */
+    private static void mask(long row, long tileStep, int position, float filler) {
+        long last = row + position / TILE * tileStep;
+        long used = MASKS + 4L * (TILE - 1 - position % TILE);
+        for (long part = 0; part < SCORE_ROW; part += 4L * Lanes.COUNT) {
+            VectorMask<Float> unused = FloatVector.fromMemorySegment(SPECIES, ALL, used + part, ORDER)
+                    .compare(VectorOperators.LT, 0f);
+            FloatVector.fromMemorySegment(SPECIES, ALL, last + part, ORDER)
+                    .blend(filler, unused)
+                    .intoMemorySegment(ALL, last + part, ORDER);
+        }
+    }
+
+    /** Largest score of the first tiles of one row, {@code tileStep} bytes apart. */
+    private static float max(long row, long tileStep, int tiles) {
+        FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
         // Compare and blend: Java's own max distinguishes zeros and NaN at four times the price. A NaN score is ignored
         // here and comes
         // back through its exponential.
         for (int part = 0; part < TILE; part += Lanes.COUNT) {
             long address = row + 4L * part;
-            for (int tile = 0; tile < whole; tile++) {
-                FloatVector s = Lanes.load(address);
+            for (int tile = 0; tile < tiles; tile++) {
+                FloatVector s = FloatVector.fromMemorySegment(SPECIES, ALL, address, ORDER);
                 max = max.blend(s, s.compare(VectorOperators.GT, max));
                 address += tileStep;
-            }
-            if (rest > part) {
-                FloatVector s = Lanes.load(address);
-                VectorMask<Float> used = Lanes.tail(part, rest);
-                max = max.blend(s, s.compare(VectorOperators.GT, max).and(used));
             }
         }
         return max.reduceLanes(VectorOperators.MAX);
     }
 
     /**
-     * Turns the scores of a row into {@code exp(s - max)}, exactly 0 past its position, and sums them: tile after tile into sixteen
-     * lanes, then the lanes pairwise.
+     * Turns the scores of the first {@code used} tiles of a row into {@code exp(s - max)} and sums them, tile after tile into sixteen lanes,
+     * then the lanes pairwise; further tiles up to {@code tiles} become 0.
      */
-    private static float softmax(long row, long tileStep, int position, int tiles, float max, long lanes) {
-        int whole = (position + 1) / TILE;
-        int rest = (position + 1) % TILE;
+    private static float softmax(long row, long tileStep, int used, int tiles, float max, long lanes) {
         for (int part = 0; part < TILE; part += Lanes.COUNT) {
             long address = row + 4L * part;
-            FloatVector sum = Lanes.zero();
-            int tile = 0;
-            for (; tile < whole; tile++) {
-                FloatVector p = VectorMath.exp(Lanes.load(address).sub(max));
-                Lanes.store(p, address);
+            FloatVector sum = FloatVector.zero(SPECIES);
+            for (int tile = 0; tile < used; tile++) {
+                FloatVector p = VectorMath.exp(FloatVector.fromMemorySegment(SPECIES, ALL, address, ORDER)
+                        .sub(max));
+                p.intoMemorySegment(ALL, address, ORDER);
                 sum = sum.add(p);
                 address += tileStep;
             }
-            if (rest > 0) {
-                FloatVector p = VectorMath.exp(Lanes.load(address).sub(max));
-                // Not a multiplication by 0: unused positions may hold anything, and so may their scores.
-                p = Lanes.zero().blend(p, Lanes.tail(part, rest));
-                Lanes.store(p, address);
-                sum = sum.add(p);
-                address += tileStep;
-                tile++;
-            }
-            for (; tile < tiles; tile++) {
-                Lanes.store(Lanes.zero(), address);
+            for (int tile = used; tile < tiles; tile++) {
+                FloatVector.zero(SPECIES).intoMemorySegment(ALL, address, ORDER);
                 address += tileStep;
             }
-            Lanes.store(sum, lanes + 4L * part);
+            sum.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
         }
         return Lanes.sum(lanes);
     }
@@ -345,10 +365,12 @@ final class VectorAttention {
      * on with {@code + 0}.
      */
     private static void writeRow(long sums, int width, float factor, long out) {
-        FloatVector f = Lanes.broadcast(factor);
+        FloatVector f = FloatVector.broadcast(SPECIES, factor);
         int d = 0;
         for (; d <= width - Lanes.COUNT; d += Lanes.COUNT) {
-            Lanes.store(Lanes.load(sums + 4L * d).fma(f, Lanes.zero()), out + 4L * d);
+            FloatVector.fromMemorySegment(SPECIES, ALL, sums + 4L * d, ORDER)
+                    .fma(f, FloatVector.zero(SPECIES))
+                    .intoMemorySegment(ALL, out + 4L * d, ORDER);
         }
         for (; d < width; d++) {
             Memory.setFloat(out + 4L * d, Math.fma(Memory.getFloat(sums + 4L * d), factor, 0f));
@@ -501,22 +523,23 @@ final class VectorAttention {
             for (int tile = 0; tile < tiles; tile++) {
                 long key = keys + tile * storeTile;
                 long value = key + 4L * TILE * keyDim;
+                // A tile of values is transposed into columns as keys are when they are stored; keys the other way
+                // round.
+                VectorKeyValues.transpose(
+                        value, 4L * valueDim, valueDim, TILE, valueTiles + SCORE_ROW * tile * valueDim);
                 long keyRow = keyRows + 4L * tile * TILE * keyWidth;
-                long valueTile = valueTiles + 4L * tile * TILE * valueDim;
-                for (int j = 0; j < TILE; j++) {
-                    for (int d = 0; d < keyDim; d++) {
-                        Memory.setFloat(keyRow + 4L * d, Memory.getFloat(key + 4L * (d * TILE + j)));
-                    }
-                    for (int d = keyDim; d < keyWidth; d++) {
-                        Memory.setFloat(keyRow + 4L * d, 0f);
-                    }
-                    keyRow += 4L * keyWidth;
-                }
-                for (int d = 0; d < valueDim; d++) {
+                for (int d = 0; d < keyDim; d++) {
+                    long to = keyRow + 4L * d;
                     for (int j = 0; j < TILE; j++) {
-                        Memory.setFloat(valueTile + 4L * j, Memory.getFloat(value + 4L * (j * valueDim + d)));
+                        Memory.setInt(to, Memory.getInt(key + 4L * j));
+                        to += 4L * keyWidth;
                     }
-                    valueTile += SCORE_ROW;
+                    key += SCORE_ROW;
+                }
+                for (int d = keyDim; d < keyWidth; d++) {
+                    for (int j = 0; j < TILE; j++) {
+                        Memory.setFloat(keyRow + 4L * (j * keyWidth + d), 0f);
+                    }
                 }
             }
             Memory.zero(dKeyTiles, 4L * tiles * TILE * keyWidth);
@@ -627,34 +650,32 @@ final class VectorAttention {
          * number of tiles, because the key gradients take two tiles at a time.
          */
         private void scoreGradients(int i, int attended, int blockTiles, float lse, float correction, float scale) {
-            int whole = attended / TILE;
-            int rest = attended % TILE;
+            int used = (attended + TILE - 1) / TILE;
             int evenTiles = (blockTiles + 1) & -2;
+            long row = i * SCORE_ROW;
+            if (attended > 0) {
+                mask(weights + row, CHUNK_TILE, attended - 1, Float.NEGATIVE_INFINITY);
+                // Not left to the weight 0: dP of an unused position may be infinite.
+                mask(dScores + row, CHUNK_TILE, attended - 1, correction);
+            }
             for (int part = 0; part < TILE; part += Lanes.COUNT) {
-                long p = weights + i * SCORE_ROW + 4L * part;
-                long ds = dScores + i * SCORE_ROW + 4L * part;
-                int tile = 0;
-                for (; tile < whole; tile++) {
-                    FloatVector weight = VectorMath.exp(Lanes.load(p).sub(lse));
-                    Lanes.store(weight, p);
-                    Lanes.store(Lanes.load(ds).sub(correction).mul(weight).mul(scale), ds);
+                long p = weights + row + 4L * part;
+                long ds = dScores + row + 4L * part;
+                for (int tile = 0; tile < used; tile++) {
+                    FloatVector weight = VectorMath.exp(FloatVector.fromMemorySegment(SPECIES, ALL, p, ORDER)
+                            .sub(lse));
+                    weight.intoMemorySegment(ALL, p, ORDER);
+                    FloatVector.fromMemorySegment(SPECIES, ALL, ds, ORDER)
+                            .sub(correction)
+                            .mul(weight)
+                            .mul(scale)
+                            .intoMemorySegment(ALL, ds, ORDER);
                     p += CHUNK_TILE;
                     ds += CHUNK_TILE;
                 }
-                if (rest > 0) {
-                    VectorMask<Float> used = Lanes.tail(part, rest);
-                    FloatVector weight = VectorMath.exp(Lanes.load(p).sub(lse));
-                    FloatVector gradient =
-                            Lanes.load(ds).sub(correction).mul(weight).mul(scale);
-                    Lanes.store(Lanes.zero().blend(weight, used), p);
-                    Lanes.store(Lanes.zero().blend(gradient, used), ds);
-                    p += CHUNK_TILE;
-                    ds += CHUNK_TILE;
-                    tile++;
-                }
-                for (; tile < evenTiles; tile++) {
-                    Lanes.store(Lanes.zero(), p);
-                    Lanes.store(Lanes.zero(), ds);
+                for (int tile = used; tile < evenTiles; tile++) {
+                    FloatVector.zero(SPECIES).intoMemorySegment(ALL, p, ORDER);
+                    FloatVector.zero(SPECIES).intoMemorySegment(ALL, ds, ORDER);
                     p += CHUNK_TILE;
                     ds += CHUNK_TILE;
                 }
@@ -778,7 +799,9 @@ final class VectorAttention {
         private static void addRow(long from, int width, long to) {
             int d = 0;
             for (; d <= width - Lanes.COUNT; d += Lanes.COUNT) {
-                Lanes.store(Lanes.load(to + 4L * d).add(Lanes.load(from + 4L * d)), to + 4L * d);
+                FloatVector.fromMemorySegment(SPECIES, ALL, to + 4L * d, ORDER)
+                        .add(FloatVector.fromMemorySegment(SPECIES, ALL, from + 4L * d, ORDER))
+                        .intoMemorySegment(ALL, to + 4L * d, ORDER);
             }
             for (; d < width; d++) {
                 Memory.setFloat(to + 4L * d, Memory.getFloat(to + 4L * d) + Memory.getFloat(from + 4L * d));

@@ -1,5 +1,11 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
 /**
  * Moves keys and values between rows, as the projections produce them, and the tiles of {@link KeyValueStore}, as {@link VectorAttention} walks
  * them; and their gradients back.
@@ -10,7 +16,12 @@ package dev.fathom.engine;
  * with a head stride of 0; its gradient is then the sum over the heads, in their order.
  */
 final class VectorKeyValues {
+    private static final VectorSpecies<Float> SPECIES = Lanes.SPECIES;
+
     private static final int TILE = KeyValueStore.TILE;
+
+    /** Bytes from one key dimension of a tile to the next. */
+    private static final long COLUMN = 4L * TILE;
 
     /** Rows of one unit of work. */
     private static final int UNIT_ROWS = 64;
@@ -47,14 +58,35 @@ final class VectorKeyValues {
         });
     }
 
-    /** {@code tile[d][i] = rows[i][d]} for i below count. */
-    private static void transpose(long rows, long rowStride, int width, int count, long tile) {
-        for (int d = 0; d < width; d++) {
+    /**
+     * {@code tile[d][i] = rows[i][d]} for i below count. Four dimensions of a row at a time: four independent columns are written, and the
+     * bits travel as integers, which spares the way through a float register.
+     */
+    static void transpose(long rows, long rowStride, int width, int count, long tile) {
+        int d = 0;
+        for (; d + 4 <= width; d += 4) {
             long from = rows + 4L * d;
-            long to = tile + 4L * d * TILE;
+            long to = tile + COLUMN * d;
             for (int i = 0; i < count; i++) {
-                Memory.setFloat(to + 4L * i, Memory.getFloat(from));
+                int x0 = Memory.getInt(from);
+                int x1 = Memory.getInt(from + 4);
+                int x2 = Memory.getInt(from + 8);
+                int x3 = Memory.getInt(from + 12);
+                Memory.setInt(to, x0);
+                Memory.setInt(to + COLUMN, x1);
+                Memory.setInt(to + 2 * COLUMN, x2);
+                Memory.setInt(to + 3 * COLUMN, x3);
                 from += rowStride;
+                to += 4;
+            }
+        }
+        for (; d < width; d++) {
+            long from = rows + 4L * d;
+            long to = tile + COLUMN * d;
+            for (int i = 0; i < count; i++) {
+                Memory.setInt(to, Memory.getInt(from));
+                from += rowStride;
+                to += 4;
             }
         }
     }
@@ -90,9 +122,24 @@ final class VectorKeyValues {
         for (int i = 0; i < count; i++) {
             long from = tile + 4L * i;
             long to = rows + i * rowStride;
-            for (int d = 0; d < width; d++) {
-                Memory.setFloat(to + 4L * d, Memory.getFloat(to + 4L * d) + Memory.getFloat(from));
-                from += 4L * TILE;
+            int d = 0;
+            for (; d + 4 <= width; d += 4) {
+                // All loads before the stores: the compiler does not know that tile and rows are different memory.
+                float x0 = Memory.getFloat(to) + Memory.getFloat(from);
+                float x1 = Memory.getFloat(to + 4) + Memory.getFloat(from + COLUMN);
+                float x2 = Memory.getFloat(to + 8) + Memory.getFloat(from + 2 * COLUMN);
+                float x3 = Memory.getFloat(to + 12) + Memory.getFloat(from + 3 * COLUMN);
+                Memory.setFloat(to, x0);
+                Memory.setFloat(to + 4, x1);
+                Memory.setFloat(to + 8, x2);
+                Memory.setFloat(to + 12, x3);
+                from += 4 * COLUMN;
+                to += 16;
+            }
+            for (; d < width; d++) {
+                Memory.setFloat(to, Memory.getFloat(to) + Memory.getFloat(from));
+                from += COLUMN;
+                to += 4;
             }
         }
     }
@@ -136,7 +183,8 @@ final class VectorKeyValues {
     private static void copyRow(long from, int width, long to) {
         int d = 0;
         for (; d <= width - Lanes.COUNT; d += Lanes.COUNT) {
-            Lanes.store(Lanes.load(from + 4L * d), to + 4L * d);
+            FloatVector.fromMemorySegment(SPECIES, ALL, from + 4L * d, ORDER)
+                    .intoMemorySegment(ALL, to + 4L * d, ORDER);
         }
         for (; d < width; d++) {
             Memory.setFloat(to + 4L * d, Memory.getFloat(from + 4L * d));
@@ -146,7 +194,9 @@ final class VectorKeyValues {
     private static void addRow(long from, int width, long to) {
         int d = 0;
         for (; d <= width - Lanes.COUNT; d += Lanes.COUNT) {
-            Lanes.store(Lanes.load(to + 4L * d).add(Lanes.load(from + 4L * d)), to + 4L * d);
+            FloatVector.fromMemorySegment(SPECIES, ALL, to + 4L * d, ORDER)
+                    .add(FloatVector.fromMemorySegment(SPECIES, ALL, from + 4L * d, ORDER))
+                    .intoMemorySegment(ALL, to + 4L * d, ORDER);
         }
         for (; d < width; d++) {
             Memory.setFloat(to + 4L * d, Memory.getFloat(to + 4L * d) + Memory.getFloat(from + 4L * d));

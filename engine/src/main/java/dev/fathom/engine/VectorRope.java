@@ -1,7 +1,11 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Rotary position embeddings (arXiv 2104.09864) on interleaved pairs, as DeepSeek stores them: pair i is {@code (x[2i], x[2i+1])}
@@ -12,8 +16,10 @@ import jdk.incubator.vector.VectorShuffle;
  * scalar tail and every vector length give the same bits.
  */
 final class VectorRope {
+    private static final VectorSpecies<Float> SPECIES = Lanes.SPECIES;
+
     /** Exchanges the two elements of every pair. */
-    private static final VectorShuffle<Float> SWAP = VectorShuffle.fromOp(Lanes.SPECIES, i -> i ^ 1);
+    private static final VectorShuffle<Float> SWAP = VectorShuffle.fromOp(SPECIES, i -> i ^ 1);
 
     private final WorkerPool pool;
 
@@ -68,9 +74,12 @@ final class VectorRope {
     private static void rotate(long x, int width, long cosines, long sines) {
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector v = Lanes.load(x + 4L * i);
-            FloatVector turned = v.rearrange(SWAP).mul(Lanes.load(sines + 4L * i));
-            Lanes.store(v.mul(Lanes.load(cosines + 4L * i)).add(turned), x + 4L * i);
+            FloatVector v = FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER);
+            FloatVector turned =
+                    v.rearrange(SWAP).mul(FloatVector.fromMemorySegment(SPECIES, ALL, sines + 4L * i, ORDER));
+            v.mul(FloatVector.fromMemorySegment(SPECIES, ALL, cosines + 4L * i, ORDER))
+                    .add(turned)
+                    .intoMemorySegment(ALL, x + 4L * i, ORDER);
         }
         for (; i < width; i += 2) {
             long pair = x + 4L * i;
