@@ -204,6 +204,21 @@ public record DeepseekConfig(
                 numRoutedExperts, numExpertsPerToken, numGroups, topGroups, normalizeTopK, (float) routedScalingFactor);
     }
 
+    /**
+     * Whether the model has a multi-token-prediction module.
+     *
+     * @throws ConfigException for more than one: such configs can be read and counted but not run yet
+     */
+    public boolean hasPredictionModule() {
+        if (numNextnPredictLayers > 1) {
+            throw ConfigException.of(
+                    "num_nextn_predict_layers",
+                    numNextnPredictLayers,
+                    "0 or 1: multi-token prediction is run at depth 1");
+        }
+        return numNextnPredictLayers == 1;
+    }
+
     /** Factor on attention scores: {@code 1/sqrt(queryKeyHeadDim)}, times the square of YaRN's temperature if configured. */
     public double attentionScale() {
         double temperature = ropeScaling == null ? 1 : ropeScaling.attentionFactor();
