@@ -1,11 +1,15 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Vector access by absolute address, and the sixteen virtual lanes of every row reduction.
+ * The vector species of the kernels and the sixteen virtual lanes of every row reduction.
  *
  * <p><b>Sixteen lanes on any machine.</b> A reduction adds element {@code i} to lane {@code i mod 16}. Where a vector has 16 lanes, one
  * accumulator is all of them. Where it has 8 or 4, a kernel walks the row twice or four times, each pass taking every other (fourth) vector:
@@ -21,6 +25,11 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * The sixteen partial sums go through 64 bytes of scratch memory and are added pairwise, so that the bits are the same on machines of any
  * vector width. Masked-off elements load as 0 and leave their lane as it is.
+ *
+ * <p><b>No helper methods around vectors.</b> C2 inlines a method's callees until its graph has had 18,000 nodes (one vector operation
+ * costs some 300); afterwards only the Vector API itself, which is marked for it. A vector passed to a helper that is no longer inlined becomes
+ * an object, and the loop ten times slower ({@code docs/log.md}). So kernels spell out loads and stores, call {@link VectorMath} before
+ * anything else, and leave the tail of a row with an exponential to its scalar twin.
  */
 final class Lanes {
     /** What the machine prefers; the results do not depend on it. */
@@ -43,35 +52,6 @@ final class Lanes {
         return species.length() > VIRTUAL ? FloatVector.SPECIES_512 : species;
     }
 
-    static FloatVector load(long address) {
-        return FloatVector.fromMemorySegment(SPECIES, Memory.ALL, address, Memory.ORDER);
-    }
-
-    static FloatVector load(long address, VectorMask<Float> mask) {
-        return FloatVector.fromMemorySegment(SPECIES, Memory.ALL, address, Memory.ORDER, mask);
-    }
-
-    static void store(FloatVector vector, long address) {
-        vector.intoMemorySegment(Memory.ALL, address, Memory.ORDER);
-    }
-
-    static void store(FloatVector vector, long address, VectorMask<Float> mask) {
-        vector.intoMemorySegment(Memory.ALL, address, Memory.ORDER, mask);
-    }
-
-    /** Which lanes of the vector at element {@code i} are inside a row of {@code columns}. */
-    static VectorMask<Float> tail(int i, int columns) {
-        return SPECIES.indexInRange(i, columns);
-    }
-
-    static FloatVector zero() {
-        return FloatVector.zero(SPECIES);
-    }
-
-    static FloatVector broadcast(float value) {
-        return FloatVector.broadcast(SPECIES, value);
-    }
-
     /** The pairwise sum of sixteen lanes in memory: 8+8, 4+4, 2+2, 1+1. */
     static float sum(long lanes) {
         float s0 = Memory.getFloat(lanes) + Memory.getFloat(lanes + 32);
@@ -88,15 +68,15 @@ final class Lanes {
     /** {@code Σ x[i]} over a row, in the sixteen lanes. */
     static float sumOfRow(long x, int columns, long lanes) {
         for (int part = 0; part < VIRTUAL; part += COUNT) {
-            FloatVector sum = zero();
+            FloatVector sum = FloatVector.zero(SPECIES);
             int i = part;
             for (; i <= columns - COUNT; i += VIRTUAL) {
-                sum = sum.add(load(x + 4L * i));
+                sum = sum.add(fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER));
             }
             if (i < columns) {
-                sum = sum.add(load(x + 4L * i, tail(i, columns)));
+                sum = sum.add(fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, SPECIES.indexInRange(i, columns)));
             }
-            store(sum, lanes + 4L * part);
+            sum.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
         }
         return sum(lanes);
     }
@@ -104,16 +84,18 @@ final class Lanes {
     /** {@code Σ x[i] y[i]} over a row, in the sixteen lanes. */
     static float dot(long x, long y, int columns, long lanes) {
         for (int part = 0; part < VIRTUAL; part += COUNT) {
-            FloatVector sum = zero();
+            FloatVector sum = FloatVector.zero(SPECIES);
             int i = part;
             for (; i <= columns - COUNT; i += VIRTUAL) {
-                sum = load(x + 4L * i).fma(load(y + 4L * i), sum);
+                sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER)
+                        .fma(fromMemorySegment(SPECIES, ALL, y + 4L * i, ORDER), sum);
             }
             if (i < columns) {
-                VectorMask<Float> mask = tail(i, columns);
-                sum = load(x + 4L * i, mask).fma(load(y + 4L * i, mask), sum);
+                VectorMask<Float> mask = SPECIES.indexInRange(i, columns);
+                sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask)
+                        .fma(fromMemorySegment(SPECIES, ALL, y + 4L * i, ORDER, mask), sum);
             }
-            store(sum, lanes + 4L * part);
+            sum.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
         }
         return sum(lanes);
     }

@@ -1,5 +1,10 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Lanes.SPECIES;
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -127,13 +132,16 @@ public final class Muon implements Optimizer {
 
     /** {@code out = factor x + rest y}, for tensors of equal size that may be the same. */
     private static void linear(Tensor x, float factor, Tensor y, float rest, Tensor out) {
-        FloatVector factors = Lanes.broadcast(factor);
-        FloatVector rests = Lanes.broadcast(rest);
+        FloatVector factors = FloatVector.broadcast(SPECIES, factor);
+        FloatVector rests = FloatVector.broadcast(SPECIES, rest);
         long size = out.size();
         long i = 0;
         for (; i <= size - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector kept = Lanes.load(y.address() + 4 * i).mul(rests);
-            Lanes.store(Lanes.load(x.address() + 4 * i).fma(factors, kept), out.address() + 4 * i);
+            FloatVector kept =
+                    fromMemorySegment(SPECIES, ALL, y.address() + 4 * i, ORDER).mul(rests);
+            fromMemorySegment(SPECIES, ALL, x.address() + 4 * i, ORDER)
+                    .fma(factors, kept)
+                    .intoMemorySegment(ALL, out.address() + 4 * i, ORDER);
         }
         for (; i < size; i++) {
             float kept = Checks.floatAt(y, i) * rest;

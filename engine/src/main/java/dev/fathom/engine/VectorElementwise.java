@@ -1,5 +1,10 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Lanes.SPECIES;
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
@@ -63,11 +68,15 @@ final class VectorElementwise {
     private static void add(long a, long b, long out, int columns) {
         int i = 0;
         for (; i <= columns - Lanes.COUNT; i += Lanes.COUNT) {
-            Lanes.store(Lanes.load(a + 4L * i).add(Lanes.load(b + 4L * i)), out + 4L * i);
+            fromMemorySegment(SPECIES, ALL, a + 4L * i, ORDER)
+                    .add(fromMemorySegment(SPECIES, ALL, b + 4L * i, ORDER))
+                    .intoMemorySegment(ALL, out + 4L * i, ORDER);
         }
         if (i < columns) {
-            VectorMask<Float> mask = Lanes.tail(i, columns);
-            Lanes.store(Lanes.load(a + 4L * i, mask).add(Lanes.load(b + 4L * i, mask)), out + 4L * i, mask);
+            VectorMask<Float> mask = SPECIES.indexInRange(i, columns);
+            fromMemorySegment(SPECIES, ALL, a + 4L * i, ORDER, mask)
+                    .add(fromMemorySegment(SPECIES, ALL, b + 4L * i, ORDER, mask))
+                    .intoMemorySegment(ALL, out + 4L * i, ORDER, mask);
         }
     }
 
@@ -84,14 +93,18 @@ final class VectorElementwise {
 
     /** {@code y[i] += factor * x[i]}, rounded once. */
     static void addScaled(long x, float factor, long y, int columns) {
-        FloatVector factors = Lanes.broadcast(factor);
+        FloatVector factors = FloatVector.broadcast(SPECIES, factor);
         int i = 0;
         for (; i <= columns - Lanes.COUNT; i += Lanes.COUNT) {
-            Lanes.store(Lanes.load(x + 4L * i).fma(factors, Lanes.load(y + 4L * i)), y + 4L * i);
+            fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER)
+                    .fma(factors, fromMemorySegment(SPECIES, ALL, y + 4L * i, ORDER))
+                    .intoMemorySegment(ALL, y + 4L * i, ORDER);
         }
         if (i < columns) {
-            VectorMask<Float> mask = Lanes.tail(i, columns);
-            Lanes.store(Lanes.load(x + 4L * i, mask).fma(factors, Lanes.load(y + 4L * i, mask)), y + 4L * i, mask);
+            VectorMask<Float> mask = SPECIES.indexInRange(i, columns);
+            fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask)
+                    .fma(factors, fromMemorySegment(SPECIES, ALL, y + 4L * i, ORDER, mask))
+                    .intoMemorySegment(ALL, y + 4L * i, ORDER, mask);
         }
     }
 
@@ -113,13 +126,13 @@ final class VectorElementwise {
         long up = gate + 4L * width;
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector g = Lanes.load(gate + 4L * i);
-            Lanes.store(g.mul(VectorMath.sigmoid(g)).mul(Lanes.load(up + 4L * i)), out + 4L * i);
+            FloatVector g = fromMemorySegment(SPECIES, ALL, gate + 4L * i, ORDER);
+            FloatVector u = fromMemorySegment(SPECIES, ALL, up + 4L * i, ORDER);
+            g.mul(VectorMath.sigmoid(g)).mul(u).intoMemorySegment(ALL, out + 4L * i, ORDER);
         }
-        if (i < width) {
-            VectorMask<Float> mask = Lanes.tail(i, width);
-            FloatVector g = Lanes.load(gate + 4L * i, mask);
-            Lanes.store(g.mul(VectorMath.sigmoid(g)).mul(Lanes.load(up + 4L * i, mask)), out + 4L * i, mask);
+        for (; i < width; i++) {
+            float g = Memory.getFloat(gate + 4L * i);
+            Memory.setFloat(out + 4L * i, g * VectorMath.sigmoid(g) * Memory.getFloat(up + 4L * i));
         }
     }
 
@@ -140,26 +153,28 @@ final class VectorElementwise {
     private static void swiGluBackward(long dOut, long gate, long dGate, int width) {
         long up = gate + 4L * width;
         long dUp = dGate + 4L * width;
-        FloatVector one = Lanes.broadcast(1);
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector d = Lanes.load(dOut + 4L * i);
-            FloatVector g = Lanes.load(gate + 4L * i);
-            FloatVector u = Lanes.load(up + 4L * i);
+            FloatVector g = fromMemorySegment(SPECIES, ALL, gate + 4L * i, ORDER);
             FloatVector s = VectorMath.sigmoid(g);
-            FloatVector slope = s.mul(g.fma(one.sub(s), one));
-            Lanes.store(d.mul(u).fma(slope, Lanes.load(dGate + 4L * i)), dGate + 4L * i);
-            Lanes.store(d.fma(g.mul(s), Lanes.load(dUp + 4L * i)), dUp + 4L * i);
+            FloatVector d = fromMemorySegment(SPECIES, ALL, dOut + 4L * i, ORDER);
+            FloatVector du = fromMemorySegment(SPECIES, ALL, up + 4L * i, ORDER).mul(d);
+            FloatVector one = FloatVector.broadcast(SPECIES, 1);
+            FloatVector slope = one.sub(s).fma(g, one).mul(s);
+            du.fma(slope, fromMemorySegment(SPECIES, ALL, dGate + 4L * i, ORDER))
+                    .intoMemorySegment(ALL, dGate + 4L * i, ORDER);
+            g.mul(s)
+                    .fma(d, fromMemorySegment(SPECIES, ALL, dUp + 4L * i, ORDER))
+                    .intoMemorySegment(ALL, dUp + 4L * i, ORDER);
         }
-        if (i < width) {
-            VectorMask<Float> mask = Lanes.tail(i, width);
-            FloatVector d = Lanes.load(dOut + 4L * i, mask);
-            FloatVector g = Lanes.load(gate + 4L * i, mask);
-            FloatVector u = Lanes.load(up + 4L * i, mask);
-            FloatVector s = VectorMath.sigmoid(g);
-            FloatVector slope = s.mul(g.fma(one.sub(s), one));
-            Lanes.store(d.mul(u).fma(slope, Lanes.load(dGate + 4L * i, mask)), dGate + 4L * i, mask);
-            Lanes.store(d.fma(g.mul(s), Lanes.load(dUp + 4L * i, mask)), dUp + 4L * i, mask);
+        for (; i < width; i++) {
+            float g = Memory.getFloat(gate + 4L * i);
+            float s = VectorMath.sigmoid(g);
+            float d = Memory.getFloat(dOut + 4L * i);
+            float du = Memory.getFloat(up + 4L * i) * d;
+            float slope = Math.fma(1 - s, g, 1) * s;
+            Memory.setFloat(dGate + 4L * i, Math.fma(du, slope, Memory.getFloat(dGate + 4L * i)));
+            Memory.setFloat(dUp + 4L * i, Math.fma(g * s, d, Memory.getFloat(dUp + 4L * i)));
         }
     }
 }

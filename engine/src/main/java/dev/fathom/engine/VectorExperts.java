@@ -1,5 +1,10 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Lanes.SPECIES;
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import org.jspecify.annotations.Nullable;
@@ -76,19 +81,23 @@ final class VectorExperts {
     private static void sumOfRows(Tensor source, long rows, int topK, long sum, int width) {
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector ranks = Lanes.zero();
+            FloatVector ranks = FloatVector.zero(SPECIES);
             for (int rank = 0; rank < topK; rank++) {
-                ranks = ranks.add(Lanes.load(source.rowAddress(Memory.getInt(rows + 4L * rank)) + 4L * i));
+                ranks = ranks.add(fromMemorySegment(
+                        SPECIES, ALL, source.rowAddress(Memory.getInt(rows + 4L * rank)) + 4L * i, ORDER));
             }
-            Lanes.store(Lanes.load(sum + 4L * i).add(ranks), sum + 4L * i);
+            fromMemorySegment(SPECIES, ALL, sum + 4L * i, ORDER).add(ranks).intoMemorySegment(ALL, sum + 4L * i, ORDER);
         }
         if (i < width) {
-            VectorMask<Float> mask = Lanes.tail(i, width);
-            FloatVector ranks = Lanes.zero();
+            VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+            FloatVector ranks = FloatVector.zero(SPECIES);
             for (int rank = 0; rank < topK; rank++) {
-                ranks = ranks.add(Lanes.load(source.rowAddress(Memory.getInt(rows + 4L * rank)) + 4L * i, mask));
+                ranks = ranks.add(fromMemorySegment(
+                        SPECIES, ALL, source.rowAddress(Memory.getInt(rows + 4L * rank)) + 4L * i, ORDER, mask));
             }
-            Lanes.store(Lanes.load(sum + 4L * i, mask).add(ranks), sum + 4L * i, mask);
+            fromMemorySegment(SPECIES, ALL, sum + 4L * i, ORDER, mask)
+                    .add(ranks)
+                    .intoMemorySegment(ALL, sum + 4L * i, ORDER, mask);
         }
     }
 
@@ -123,23 +132,23 @@ final class VectorExperts {
     private static void weightedSum(long start, Tensor source, long rows, long gates, int topK, long y, int width) {
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector sum = Lanes.load(start + 4L * i);
+            FloatVector sum = fromMemorySegment(SPECIES, ALL, start + 4L * i, ORDER);
             for (int rank = 0; rank < topK; rank++) {
-                FloatVector gate = Lanes.broadcast(Memory.getFloat(gates + 4L * rank));
+                FloatVector gate = FloatVector.broadcast(SPECIES, Memory.getFloat(gates + 4L * rank));
                 long row = source.rowAddress(Memory.getInt(rows + 4L * rank));
-                sum = Lanes.load(row + 4L * i).fma(gate, sum);
+                sum = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER).fma(gate, sum);
             }
-            Lanes.store(sum, y + 4L * i);
+            sum.intoMemorySegment(ALL, y + 4L * i, ORDER);
         }
         if (i < width) {
-            VectorMask<Float> mask = Lanes.tail(i, width);
-            FloatVector sum = Lanes.load(start + 4L * i, mask);
+            VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+            FloatVector sum = fromMemorySegment(SPECIES, ALL, start + 4L * i, ORDER, mask);
             for (int rank = 0; rank < topK; rank++) {
-                FloatVector gate = Lanes.broadcast(Memory.getFloat(gates + 4L * rank));
+                FloatVector gate = FloatVector.broadcast(SPECIES, Memory.getFloat(gates + 4L * rank));
                 long row = source.rowAddress(Memory.getInt(rows + 4L * rank));
-                sum = Lanes.load(row + 4L * i, mask).fma(gate, sum);
+                sum = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER, mask).fma(gate, sum);
             }
-            Lanes.store(sum, y + 4L * i, mask);
+            sum.intoMemorySegment(ALL, y + 4L * i, ORDER, mask);
         }
     }
 

@@ -1,5 +1,10 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Lanes.SPECIES;
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
@@ -55,11 +60,7 @@ final class VectorLogProbs {
             for (long n = from; n < to; n++) {
                 long row = logits.rowAddress(n);
                 float max = largest(row, vocabulary) * inverseTemperature;
-                if (entropy == null) {
-                    sumOfExponentials(row, inverseTemperature, max, vocabulary, lanes);
-                } else {
-                    sumsOfExponentials(row, inverseTemperature, max, vocabulary, lanes, lanes + Lanes.BYTES);
-                }
+                sumsOfExponentials(row, inverseTemperature, max, vocabulary, lanes, lanes + Lanes.BYTES);
                 float sum = Lanes.sum(lanes);
                 int target = Checks.intAt(targets, n);
                 Checks.setFloat(logProbs, n, target < 0 ? 0 : logProb(row, target, inverseTemperature, max, sum));
@@ -96,62 +97,42 @@ final class VectorLogProbs {
 
     /** The largest logit. The order does not matter, so neither do the lanes. */
     private static float largest(long row, int vocabulary) {
-        FloatVector max = Lanes.broadcast(Float.NEGATIVE_INFINITY);
+        FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
         int i = 0;
         for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {
-            max = max.max(Lanes.load(row + 4L * i));
+            max = max.max(fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER));
         }
         if (i < vocabulary) {
-            VectorMask<Float> mask = Lanes.tail(i, vocabulary);
-            max = max.lanewise(VectorOperators.MAX, Lanes.load(row + 4L * i, mask), mask);
+            VectorMask<Float> mask = SPECIES.indexInRange(i, vocabulary);
+            max = max.lanewise(VectorOperators.MAX, fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER, mask), mask);
         }
         return max.reduceLanes(VectorOperators.MAX);
     }
 
-    /** Leaves {@code Σ exp(z_i)} in the lanes. */
-    private static void sumOfExponentials(long row, float inverseTemperature, float max, int vocabulary, long lanes) {
-        FloatVector inverse = Lanes.broadcast(inverseTemperature);
-        for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
-            FloatVector sum = Lanes.zero();
-            int i = part;
-            for (; i <= vocabulary - Lanes.COUNT; i += Lanes.VIRTUAL) {
-                FloatVector z = Lanes.load(row + 4L * i).mul(inverse).sub(max);
-                sum = sum.add(VectorMath.exp(z));
-            }
-            if (i < vocabulary) {
-                VectorMask<Float> mask = Lanes.tail(i, vocabulary);
-                FloatVector z = Lanes.load(row + 4L * i, mask).mul(inverse).sub(max);
-                sum = sum.add(VectorMath.exp(z), mask);
-            }
-            Lanes.store(sum, lanes + 4L * part);
-        }
-    }
-
-    /** Leaves {@code Σ exp(z_i)} in the lanes, as above, and {@code Σ exp(z_i) z_i} in the products. */
+    /** Leaves {@code Σ exp(z_i)} in the lanes and {@code Σ exp(z_i) z_i} in the products. */
     private static void sumsOfExponentials(
             long row, float inverseTemperature, float max, int vocabulary, long lanes, long products) {
-        FloatVector inverse = Lanes.broadcast(inverseTemperature);
         for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
-            FloatVector sum = Lanes.zero();
-            FloatVector product = Lanes.zero();
-            int i = part;
-            for (; i <= vocabulary - Lanes.COUNT; i += Lanes.VIRTUAL) {
-                FloatVector z = Lanes.load(row + 4L * i).mul(inverse).sub(max);
-                z = z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR));
+            FloatVector sum = FloatVector.zero(SPECIES);
+            FloatVector product = FloatVector.zero(SPECIES);
+            for (int i = part; i <= vocabulary - Lanes.COUNT; i += Lanes.VIRTUAL) {
+                FloatVector z = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER)
+                        .mul(inverseTemperature)
+                        .sub(max);
                 FloatVector e = VectorMath.exp(z);
                 sum = sum.add(e);
-                product = e.fma(z, product);
+                product = e.fma(z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR)), product);
             }
-            if (i < vocabulary) {
-                VectorMask<Float> mask = Lanes.tail(i, vocabulary);
-                FloatVector z = Lanes.load(row + 4L * i, mask).mul(inverse).sub(max);
-                z = z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR));
-                FloatVector e = VectorMath.exp(z);
-                sum = sum.add(e, mask);
-                product = product.add(e.mul(z), mask);
-            }
-            Lanes.store(sum, lanes + 4L * part);
-            Lanes.store(product, products + 4L * part);
+            sum.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
+            product.intoMemorySegment(ALL, products + 4L * part, ORDER);
+        }
+        for (int i = vocabulary - vocabulary % Lanes.COUNT; i < vocabulary; i++) {
+            long lane = 4L * (i % Lanes.VIRTUAL);
+            float z = Memory.getFloat(row + 4L * i) * inverseTemperature - max;
+            float e = VectorMath.exp(z);
+            Memory.setFloat(lanes + lane, Memory.getFloat(lanes + lane) + e);
+            float product = Math.fma(e, z < FLOOR ? FLOOR : z, Memory.getFloat(products + lane));
+            Memory.setFloat(products + lane, product);
         }
     }
 
@@ -184,17 +165,16 @@ final class VectorLogProbs {
     /** {@code row[i] = factor * exp(row[i] / T - logSumExp)}. */
     private static void softmaxTimes(
             float factor, long row, float inverseTemperature, float logSumExp, int vocabulary) {
-        FloatVector inverse = Lanes.broadcast(inverseTemperature);
-        FloatVector factors = Lanes.broadcast(factor);
         int i = 0;
         for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector z = Lanes.load(row + 4L * i).mul(inverse).sub(logSumExp);
-            Lanes.store(VectorMath.exp(z).mul(factors), row + 4L * i);
+            FloatVector z = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER)
+                    .mul(inverseTemperature)
+                    .sub(logSumExp);
+            VectorMath.exp(z).mul(factor).intoMemorySegment(ALL, row + 4L * i, ORDER);
         }
-        if (i < vocabulary) {
-            VectorMask<Float> mask = Lanes.tail(i, vocabulary);
-            FloatVector z = Lanes.load(row + 4L * i, mask).mul(inverse).sub(logSumExp);
-            Lanes.store(VectorMath.exp(z).mul(factors), row + 4L * i, mask);
+        for (; i < vocabulary; i++) {
+            float z = Memory.getFloat(row + 4L * i) * inverseTemperature - logSumExp;
+            Memory.setFloat(row + 4L * i, VectorMath.exp(z) * factor);
         }
     }
 
@@ -240,18 +220,18 @@ final class VectorLogProbs {
         });
     }
 
-    /** {@code out[i] = exp(z_i)}: what {@link #sumOfExponentials} adds up. */
+    /** {@code out[i] = exp(z_i)}: what {@link #sumsOfExponentials} adds up. */
     private static void exponentials(long row, float inverseTemperature, float max, int vocabulary, long out) {
-        FloatVector inverse = Lanes.broadcast(inverseTemperature);
         int i = 0;
         for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector z = Lanes.load(row + 4L * i).mul(inverse).sub(max);
-            Lanes.store(VectorMath.exp(z), out + 4L * i);
+            FloatVector z = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER)
+                    .mul(inverseTemperature)
+                    .sub(max);
+            VectorMath.exp(z).intoMemorySegment(ALL, out + 4L * i, ORDER);
         }
-        if (i < vocabulary) {
-            VectorMask<Float> mask = Lanes.tail(i, vocabulary);
-            FloatVector z = Lanes.load(row + 4L * i, mask).mul(inverse).sub(max);
-            Lanes.store(VectorMath.exp(z), out + 4L * i, mask);
+        for (; i < vocabulary; i++) {
+            float z = Memory.getFloat(row + 4L * i) * inverseTemperature - max;
+            Memory.setFloat(out + 4L * i, VectorMath.exp(z));
         }
     }
 

@@ -1,5 +1,10 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Lanes.SPECIES;
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import org.jspecify.annotations.Nullable;
@@ -53,35 +58,42 @@ final class VectorNorm {
     /** {@code sum[i] = x[i] + residual[i]}; returns {@code Σ sum[i]²}. */
     private static float addAndSquare(long x, long residual, long sum, int width, long lanes) {
         for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
-            FloatVector squares = Lanes.zero();
+            FloatVector squares = FloatVector.zero(SPECIES);
             int i = part;
             for (; i <= width - Lanes.COUNT; i += Lanes.VIRTUAL) {
-                FloatVector s = Lanes.load(x + 4L * i).add(Lanes.load(residual + 4L * i));
-                Lanes.store(s, sum + 4L * i);
+                FloatVector s = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER)
+                        .add(fromMemorySegment(SPECIES, ALL, residual + 4L * i, ORDER));
+                s.intoMemorySegment(ALL, sum + 4L * i, ORDER);
                 squares = s.fma(s, squares);
             }
             if (i < width) {
-                VectorMask<Float> mask = Lanes.tail(i, width);
-                FloatVector s = Lanes.load(x + 4L * i, mask).add(Lanes.load(residual + 4L * i, mask));
-                Lanes.store(s, sum + 4L * i, mask);
+                VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+                FloatVector s = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask)
+                        .add(fromMemorySegment(SPECIES, ALL, residual + 4L * i, ORDER, mask));
+                s.intoMemorySegment(ALL, sum + 4L * i, ORDER, mask);
                 squares = s.fma(s, squares);
             }
-            Lanes.store(squares, lanes + 4L * part);
+            squares.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
         }
         return Lanes.sum(lanes);
     }
 
     /** {@code y[i] = x[i] * inverse * weight[i]}. */
     private static void scale(long x, float inverse, long weight, long y, int width) {
-        FloatVector inverses = Lanes.broadcast(inverse);
+        FloatVector inverses = FloatVector.broadcast(SPECIES, inverse);
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
-            Lanes.store(Lanes.load(x + 4L * i).mul(inverses).mul(Lanes.load(weight + 4L * i)), y + 4L * i);
+            fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER)
+                    .mul(inverses)
+                    .mul(fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER))
+                    .intoMemorySegment(ALL, y + 4L * i, ORDER);
         }
         if (i < width) {
-            VectorMask<Float> mask = Lanes.tail(i, width);
-            FloatVector scaled = Lanes.load(x + 4L * i, mask).mul(inverses);
-            Lanes.store(scaled.mul(Lanes.load(weight + 4L * i, mask)), y + 4L * i, mask);
+            VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+            FloatVector scaled =
+                    fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask).mul(inverses);
+            scaled.mul(fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER, mask))
+                    .intoMemorySegment(ALL, y + 4L * i, ORDER, mask);
         }
     }
 
@@ -114,7 +126,7 @@ final class VectorNorm {
                 weightGradient4(dy, x, inverseRms, column, dWeight);
             }
             for (; column < to; column += Lanes.COUNT) {
-                weightGradient(dy, x, inverseRms, column, Lanes.tail((int) column, (int) to), dWeight);
+                weightGradient(dy, x, inverseRms, column, SPECIES.indexInRange((int) column, (int) to), dWeight);
             }
         });
     }
@@ -122,36 +134,43 @@ final class VectorNorm {
     /** {@code Σ w[i] dy[i] x[i]}. */
     private static float tripleDot(long weight, long dy, long x, int width, long lanes) {
         for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
-            FloatVector sum = Lanes.zero();
+            FloatVector sum = FloatVector.zero(SPECIES);
             int i = part;
             for (; i <= width - Lanes.COUNT; i += Lanes.VIRTUAL) {
-                sum = Lanes.load(weight + 4L * i).mul(Lanes.load(dy + 4L * i)).fma(Lanes.load(x + 4L * i), sum);
+                sum = fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER)
+                        .mul(fromMemorySegment(SPECIES, ALL, dy + 4L * i, ORDER))
+                        .fma(fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER), sum);
             }
             if (i < width) {
-                VectorMask<Float> mask = Lanes.tail(i, width);
-                FloatVector product = Lanes.load(weight + 4L * i, mask).mul(Lanes.load(dy + 4L * i, mask));
-                sum = product.fma(Lanes.load(x + 4L * i, mask), sum);
+                VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+                FloatVector product = fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER, mask)
+                        .mul(fromMemorySegment(SPECIES, ALL, dy + 4L * i, ORDER, mask));
+                sum = product.fma(fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask), sum);
             }
-            Lanes.store(sum, lanes + 4L * part);
+            sum.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
         }
         return Lanes.sum(lanes);
     }
 
     /** {@code dx[i] += inverse * w[i] * dy[i] + pull * x[i]}. */
     private static void inputGradient(long weight, long dy, long x, float inverse, float pull, long dx, int width) {
-        FloatVector inverses = Lanes.broadcast(inverse);
-        FloatVector pulls = Lanes.broadcast(pull);
+        FloatVector inverses = FloatVector.broadcast(SPECIES, inverse);
+        FloatVector pulls = FloatVector.broadcast(SPECIES, pull);
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector sum = Lanes.load(x + 4L * i).fma(pulls, Lanes.load(dx + 4L * i));
-            FloatVector product = Lanes.load(weight + 4L * i).mul(Lanes.load(dy + 4L * i));
-            Lanes.store(product.fma(inverses, sum), dx + 4L * i);
+            FloatVector sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER)
+                    .fma(pulls, fromMemorySegment(SPECIES, ALL, dx + 4L * i, ORDER));
+            FloatVector product = fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER)
+                    .mul(fromMemorySegment(SPECIES, ALL, dy + 4L * i, ORDER));
+            product.fma(inverses, sum).intoMemorySegment(ALL, dx + 4L * i, ORDER);
         }
         if (i < width) {
-            VectorMask<Float> mask = Lanes.tail(i, width);
-            FloatVector sum = Lanes.load(x + 4L * i, mask).fma(pulls, Lanes.load(dx + 4L * i, mask));
-            FloatVector product = Lanes.load(weight + 4L * i, mask).mul(Lanes.load(dy + 4L * i, mask));
-            Lanes.store(product.fma(inverses, sum), dx + 4L * i, mask);
+            VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+            FloatVector sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask)
+                    .fma(pulls, fromMemorySegment(SPECIES, ALL, dx + 4L * i, ORDER, mask));
+            FloatVector product = fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER, mask)
+                    .mul(fromMemorySegment(SPECIES, ALL, dy + 4L * i, ORDER, mask));
+            product.fma(inverses, sum).intoMemorySegment(ALL, dx + 4L * i, ORDER, mask);
         }
     }
 
@@ -159,36 +178,45 @@ final class VectorNorm {
     private static void weightGradient4(Tensor dy, Tensor x, Tensor inverseRms, long column, Tensor dWeight) {
         long rows = x.rows();
         long step = 4L * Lanes.COUNT;
-        FloatVector sum0 = Lanes.zero();
-        FloatVector sum1 = Lanes.zero();
-        FloatVector sum2 = Lanes.zero();
-        FloatVector sum3 = Lanes.zero();
+        FloatVector sum0 = FloatVector.zero(SPECIES);
+        FloatVector sum1 = FloatVector.zero(SPECIES);
+        FloatVector sum2 = FloatVector.zero(SPECIES);
+        FloatVector sum3 = FloatVector.zero(SPECIES);
         for (long n = 0; n < rows; n++) {
-            FloatVector inverse = Lanes.broadcast(Checks.floatAt(inverseRms, n));
+            FloatVector inverse = FloatVector.broadcast(SPECIES, Checks.floatAt(inverseRms, n));
             long a = dy.rowAddress(n) + 4 * column;
             long b = x.rowAddress(n) + 4 * column;
-            sum0 = Lanes.load(b).mul(inverse).fma(Lanes.load(a), sum0);
-            sum1 = Lanes.load(b + step).mul(inverse).fma(Lanes.load(a + step), sum1);
-            sum2 = Lanes.load(b + 2 * step).mul(inverse).fma(Lanes.load(a + 2 * step), sum2);
-            sum3 = Lanes.load(b + 3 * step).mul(inverse).fma(Lanes.load(a + 3 * step), sum3);
+            sum0 = fromMemorySegment(SPECIES, ALL, b, ORDER)
+                    .mul(inverse)
+                    .fma(fromMemorySegment(SPECIES, ALL, a, ORDER), sum0);
+            sum1 = fromMemorySegment(SPECIES, ALL, b + step, ORDER)
+                    .mul(inverse)
+                    .fma(fromMemorySegment(SPECIES, ALL, a + step, ORDER), sum1);
+            sum2 = fromMemorySegment(SPECIES, ALL, b + 2 * step, ORDER)
+                    .mul(inverse)
+                    .fma(fromMemorySegment(SPECIES, ALL, a + 2 * step, ORDER), sum2);
+            sum3 = fromMemorySegment(SPECIES, ALL, b + 3 * step, ORDER)
+                    .mul(inverse)
+                    .fma(fromMemorySegment(SPECIES, ALL, a + 3 * step, ORDER), sum3);
         }
         long out = dWeight.address() + 4 * column;
-        Lanes.store(Lanes.load(out).add(sum0), out);
-        Lanes.store(Lanes.load(out + step).add(sum1), out + step);
-        Lanes.store(Lanes.load(out + 2 * step).add(sum2), out + 2 * step);
-        Lanes.store(Lanes.load(out + 3 * step).add(sum3), out + 3 * step);
+        fromMemorySegment(SPECIES, ALL, out, ORDER).add(sum0).intoMemorySegment(ALL, out, ORDER);
+        fromMemorySegment(SPECIES, ALL, out + step, ORDER).add(sum1).intoMemorySegment(ALL, out + step, ORDER);
+        fromMemorySegment(SPECIES, ALL, out + 2 * step, ORDER).add(sum2).intoMemorySegment(ALL, out + 2 * step, ORDER);
+        fromMemorySegment(SPECIES, ALL, out + 3 * step, ORDER).add(sum3).intoMemorySegment(ALL, out + 3 * step, ORDER);
     }
 
     private static void weightGradient(
             Tensor dy, Tensor x, Tensor inverseRms, long column, VectorMask<Float> mask, Tensor dWeight) {
         long rows = x.rows();
-        FloatVector sum = Lanes.zero();
+        FloatVector sum = FloatVector.zero(SPECIES);
         for (long n = 0; n < rows; n++) {
-            FloatVector inverse = Lanes.broadcast(Checks.floatAt(inverseRms, n));
-            FloatVector input = Lanes.load(x.rowAddress(n) + 4 * column, mask);
-            sum = input.mul(inverse).fma(Lanes.load(dy.rowAddress(n) + 4 * column, mask), sum);
+            FloatVector inverse = FloatVector.broadcast(SPECIES, Checks.floatAt(inverseRms, n));
+            FloatVector input = fromMemorySegment(SPECIES, ALL, x.rowAddress(n) + 4 * column, ORDER, mask);
+            sum = input.mul(inverse)
+                    .fma(fromMemorySegment(SPECIES, ALL, dy.rowAddress(n) + 4 * column, ORDER, mask), sum);
         }
         long out = dWeight.address() + 4 * column;
-        Lanes.store(Lanes.load(out, mask).add(sum), out, mask);
+        fromMemorySegment(SPECIES, ALL, out, ORDER, mask).add(sum).intoMemorySegment(ALL, out, ORDER, mask);
     }
 }

@@ -1,5 +1,10 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Lanes.SPECIES;
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
@@ -92,36 +97,46 @@ final class VectorOptimizer {
             float eps,
             float gradScale,
             int count) {
-        FloatVector rates = Lanes.broadcast(rate);
-        FloatVector corrections = Lanes.broadcast(correction);
-        FloatVector keeps = Lanes.broadcast(keep);
-        FloatVector betas1 = Lanes.broadcast(beta1);
-        FloatVector betas2 = Lanes.broadcast(beta2);
-        FloatVector rest1 = Lanes.broadcast((float) (1 - (double) beta1));
-        FloatVector rest2 = Lanes.broadcast((float) (1 - (double) beta2));
-        FloatVector epsilons = Lanes.broadcast(eps);
-        FloatVector scales = Lanes.broadcast(gradScale);
+        FloatVector rates = FloatVector.broadcast(SPECIES, rate);
+        FloatVector corrections = FloatVector.broadcast(SPECIES, correction);
+        FloatVector keeps = FloatVector.broadcast(SPECIES, keep);
+        FloatVector betas1 = FloatVector.broadcast(SPECIES, beta1);
+        FloatVector betas2 = FloatVector.broadcast(SPECIES, beta2);
+        FloatVector rest1 = FloatVector.broadcast(SPECIES, (float) (1 - (double) beta1));
+        FloatVector rest2 = FloatVector.broadcast(SPECIES, (float) (1 - (double) beta2));
+        FloatVector epsilons = FloatVector.broadcast(SPECIES, eps);
+        FloatVector scales = FloatVector.broadcast(SPECIES, gradScale);
         int i = 0;
         for (; i <= count - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector gradient = Lanes.load(g + 4L * i).mul(scales);
-            FloatVector first = Lanes.load(m + 4L * i).fma(betas1, gradient.mul(rest1));
-            FloatVector second =
-                    Lanes.load(v + 4L * i).fma(betas2, gradient.mul(gradient).mul(rest2));
-            FloatVector update = first.div(second.mul(corrections).sqrt().add(epsilons));
-            Lanes.store(Lanes.load(p + 4L * i).mul(keeps).sub(update.mul(rates)), p + 4L * i);
-            Lanes.store(first, m + 4L * i);
-            Lanes.store(second, v + 4L * i);
-        }
-        if (i < count) {
-            VectorMask<Float> mask = Lanes.tail(i, count);
-            FloatVector gradient = Lanes.load(g + 4L * i, mask).mul(scales);
-            FloatVector first = Lanes.load(m + 4L * i, mask).fma(betas1, gradient.mul(rest1));
-            FloatVector second = Lanes.load(v + 4L * i, mask)
+            FloatVector gradient =
+                    fromMemorySegment(SPECIES, ALL, g + 4L * i, ORDER).mul(scales);
+            FloatVector first =
+                    fromMemorySegment(SPECIES, ALL, m + 4L * i, ORDER).fma(betas1, gradient.mul(rest1));
+            FloatVector second = fromMemorySegment(SPECIES, ALL, v + 4L * i, ORDER)
                     .fma(betas2, gradient.mul(gradient).mul(rest2));
             FloatVector update = first.div(second.mul(corrections).sqrt().add(epsilons));
-            Lanes.store(Lanes.load(p + 4L * i, mask).mul(keeps).sub(update.mul(rates)), p + 4L * i, mask);
-            Lanes.store(first, m + 4L * i, mask);
-            Lanes.store(second, v + 4L * i, mask);
+            fromMemorySegment(SPECIES, ALL, p + 4L * i, ORDER)
+                    .mul(keeps)
+                    .sub(update.mul(rates))
+                    .intoMemorySegment(ALL, p + 4L * i, ORDER);
+            first.intoMemorySegment(ALL, m + 4L * i, ORDER);
+            second.intoMemorySegment(ALL, v + 4L * i, ORDER);
+        }
+        if (i < count) {
+            VectorMask<Float> mask = SPECIES.indexInRange(i, count);
+            FloatVector gradient =
+                    fromMemorySegment(SPECIES, ALL, g + 4L * i, ORDER, mask).mul(scales);
+            FloatVector first =
+                    fromMemorySegment(SPECIES, ALL, m + 4L * i, ORDER, mask).fma(betas1, gradient.mul(rest1));
+            FloatVector second = fromMemorySegment(SPECIES, ALL, v + 4L * i, ORDER, mask)
+                    .fma(betas2, gradient.mul(gradient).mul(rest2));
+            FloatVector update = first.div(second.mul(corrections).sqrt().add(epsilons));
+            fromMemorySegment(SPECIES, ALL, p + 4L * i, ORDER, mask)
+                    .mul(keeps)
+                    .sub(update.mul(rates))
+                    .intoMemorySegment(ALL, p + 4L * i, ORDER, mask);
+            first.intoMemorySegment(ALL, m + 4L * i, ORDER, mask);
+            second.intoMemorySegment(ALL, v + 4L * i, ORDER, mask);
         }
     }
 }

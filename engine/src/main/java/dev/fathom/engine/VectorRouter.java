@@ -1,5 +1,10 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Lanes.SPECIES;
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import org.jspecify.annotations.Nullable;
@@ -58,15 +63,14 @@ final class VectorRouter {
     private static void sigmoid(long logit, long bias, long score, long biased, int experts) {
         int i = 0;
         for (; i <= experts - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector s = VectorMath.sigmoid(Lanes.load(logit + 4L * i));
-            Lanes.store(s, score + 4L * i);
-            Lanes.store(s.add(Lanes.load(bias + 4L * i)), biased + 4L * i);
+            FloatVector s = VectorMath.sigmoid(fromMemorySegment(SPECIES, ALL, logit + 4L * i, ORDER));
+            s.intoMemorySegment(ALL, score + 4L * i, ORDER);
+            s.add(fromMemorySegment(SPECIES, ALL, bias + 4L * i, ORDER)).intoMemorySegment(ALL, biased + 4L * i, ORDER);
         }
-        if (i < experts) {
-            VectorMask<Float> mask = Lanes.tail(i, experts);
-            FloatVector s = VectorMath.sigmoid(Lanes.load(logit + 4L * i, mask));
-            Lanes.store(s, score + 4L * i, mask);
-            Lanes.store(s.add(Lanes.load(bias + 4L * i, mask)), biased + 4L * i, mask);
+        for (; i < experts; i++) {
+            float s = VectorMath.sigmoid(Memory.getFloat(logit + 4L * i));
+            Memory.setFloat(score + 4L * i, s);
+            Memory.setFloat(biased + 4L * i, s + Memory.getFloat(bias + 4L * i));
         }
     }
 
@@ -193,19 +197,22 @@ final class VectorRouter {
 
     /** {@code dLogit[i] += dScore[i] * s[i] * (1 - s[i])} for all experts. */
     private static void throughSigmoid(long dScore, long score, long dLogit, int experts) {
-        FloatVector one = Lanes.broadcast(1);
+        FloatVector one = FloatVector.broadcast(SPECIES, 1);
         int i = 0;
         for (; i <= experts - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector s = Lanes.load(score + 4L * i);
+            FloatVector s = fromMemorySegment(SPECIES, ALL, score + 4L * i, ORDER);
             FloatVector slope = s.mul(one.sub(s));
-            Lanes.store(Lanes.load(dScore + 4L * i).fma(slope, Lanes.load(dLogit + 4L * i)), dLogit + 4L * i);
+            fromMemorySegment(SPECIES, ALL, dScore + 4L * i, ORDER)
+                    .fma(slope, fromMemorySegment(SPECIES, ALL, dLogit + 4L * i, ORDER))
+                    .intoMemorySegment(ALL, dLogit + 4L * i, ORDER);
         }
         if (i < experts) {
-            VectorMask<Float> mask = Lanes.tail(i, experts);
-            FloatVector s = Lanes.load(score + 4L * i, mask);
+            VectorMask<Float> mask = SPECIES.indexInRange(i, experts);
+            FloatVector s = fromMemorySegment(SPECIES, ALL, score + 4L * i, ORDER, mask);
             FloatVector slope = s.mul(one.sub(s));
-            FloatVector sum = Lanes.load(dScore + 4L * i, mask).fma(slope, Lanes.load(dLogit + 4L * i, mask));
-            Lanes.store(sum, dLogit + 4L * i, mask);
+            FloatVector sum = fromMemorySegment(SPECIES, ALL, dScore + 4L * i, ORDER, mask)
+                    .fma(slope, fromMemorySegment(SPECIES, ALL, dLogit + 4L * i, ORDER, mask));
+            sum.intoMemorySegment(ALL, dLogit + 4L * i, ORDER, mask);
         }
     }
 
@@ -287,15 +294,21 @@ final class VectorRouter {
     private static double balanceRow(long score, long frequency, float weight, long dScore, int experts, long lanes) {
         float total = Lanes.sumOfRow(score, experts, lanes) + TINY;
         float mean = Lanes.dot(score, frequency, experts, lanes) / total;
-        FloatVector means = Lanes.broadcast(mean);
-        FloatVector factor = Lanes.broadcast(weight / total);
+        FloatVector means = FloatVector.broadcast(SPECIES, mean);
+        FloatVector factor = FloatVector.broadcast(SPECIES, weight / total);
         int i = 0;
         for (; i <= experts - Lanes.COUNT; i += Lanes.COUNT) {
-            Lanes.store(Lanes.load(frequency + 4L * i).sub(means).mul(factor), dScore + 4L * i);
+            fromMemorySegment(SPECIES, ALL, frequency + 4L * i, ORDER)
+                    .sub(means)
+                    .mul(factor)
+                    .intoMemorySegment(ALL, dScore + 4L * i, ORDER);
         }
         if (i < experts) {
-            VectorMask<Float> mask = Lanes.tail(i, experts);
-            Lanes.store(Lanes.load(frequency + 4L * i, mask).sub(means).mul(factor), dScore + 4L * i, mask);
+            VectorMask<Float> mask = SPECIES.indexInRange(i, experts);
+            fromMemorySegment(SPECIES, ALL, frequency + 4L * i, ORDER, mask)
+                    .sub(means)
+                    .mul(factor)
+                    .intoMemorySegment(ALL, dScore + 4L * i, ORDER, mask);
         }
         return mean;
     }
