@@ -1,6 +1,7 @@
 package dev.fathom.model.tokenizer;
 
 import dev.fathom.model.files.Json;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +18,9 @@ public final class TokenizerFiles {
 
     /** Roles and chat template. */
     public static final String CONFIG = "tokenizer_config.json";
+
+    /** Where transformers 4.52 and later put the chat template; it goes before the one in {@link #CONFIG}. */
+    private static final String TEMPLATE = "chat_template.jinja";
 
     private TokenizerFiles() {}
 
@@ -38,6 +42,14 @@ public final class TokenizerFiles {
 
     /** The chat template (Jinja) of a model directory, or null if it has none. */
     public static @Nullable String chatTemplate(Path directory) {
+        Path file = directory.resolve(TEMPLATE);
+        if (Files.exists(file)) {
+            try {
+                return Files.readString(file);
+            } catch (IOException e) {
+                throw new TokenizerException(file + ": cannot be read (" + Json.describe(e) + ")", e);
+            }
+        }
         JsonNode template = config(directory).get("chat_template");
         if (template == null || template.isNull()) {
             return null;

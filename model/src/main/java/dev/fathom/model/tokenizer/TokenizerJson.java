@@ -97,8 +97,11 @@ final class TokenizerJson {
             }
         }
         ObjectNode model = modelOfCharacters();
-        for (String key : List.of("truncation", "padding", "normalizer", "pre_tokenizer", "post_processor")) {
+        for (String key : List.of("truncation", "padding", "normalizer", "pre_tokenizer")) {
             requireNull(json, "", key);
+        }
+        if (!addsNothing(json.path("post_processor"))) {
+            requireNull(json, "", "post_processor");
         }
         JsonNode decoder = json.path("decoder");
         if (!decoder.path("type").stringValue("").equals("Fuse")) {
@@ -106,6 +109,14 @@ final class TokenizerJson {
         }
         List<String> tokens = vocabulary(model);
         return new CharacterTokenizer(tokens, special(tokens, bos, eos));
+    }
+
+    /** Whether a post-processor is the one that transformers 5 writes when there is none: the sequence and nothing else. */
+    private static boolean addsNothing(JsonNode processor) {
+        JsonNode single = processor.path("single");
+        return processor.path("type").stringValue("").equals("TemplateProcessing")
+                && single.size() == 1
+                && single.get(0).path("Sequence").path("id").stringValue("").equals("A");
     }
 
     /** Checks that the model is BPE with nothing that would join or split characters. */

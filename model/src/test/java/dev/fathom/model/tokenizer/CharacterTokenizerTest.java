@@ -107,6 +107,21 @@ class CharacterTokenizerTest {
         assertThat(TokenizerFiles.chatTemplate(folder)).isNull();
     }
 
+    @Test
+    void readsWhatTransformers5Saves() throws Exception {
+        ObjectNode json = TOKENIZER.toJson();
+        json.set(
+                "post_processor",
+                Json.MAPPER.readTree(
+                        "{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],"
+                                + "\"pair\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}],"
+                                + "\"special_tokens\":{}}"));
+        write(json, TokenizerFiles.configJson(TOKENIZER, "old"));
+        Files.writeString(folder.resolve("chat_template.jinja"), "new");
+        assertThat(TokenizerFiles.read(folder)).isEqualTo(TOKENIZER);
+        assertThat(TokenizerFiles.chatTemplate(folder)).isEqualTo("new");
+    }
+
     static Stream<Arguments> mistakes() {
         return Stream.of(
                 mistake(
@@ -123,6 +138,14 @@ class CharacterTokenizerTest {
                 mistake(
                         "pre_tokenizer: found {\"type\":\"Digits\"}, expected null",
                         json -> json.putObject("pre_tokenizer").put("type", "Digits")),
+                mistake(
+                        "post_processor: found {\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\"",
+                        json -> json.putObject("post_processor")
+                                .put("type", "TemplateProcessing")
+                                .putArray("single")
+                                .addObject()
+                                .putObject("SpecialToken")
+                                .put("id", "<bos>")),
                 mistake("decoder: found null, expected {\"type\":\"Fuse\"}", json -> json.putNull("decoder")),
                 mistake("extra: found 1, expected no such key", json -> json.put("extra", 1)),
                 mistake(
