@@ -40,7 +40,14 @@ public interface Kernels {
      * @param sum where to write {@code x + residual}; present exactly if residual is
      * @param inverseRms {@code [N]}, kept for the backward pass
      */
-    void rmsNorm(Tensor x, @Nullable Tensor residual, Tensor weight, float eps, @Nullable Tensor sum, Tensor y, Tensor inverseRms);
+    void rmsNorm(
+            Tensor x,
+            @Nullable Tensor residual,
+            Tensor weight,
+            float eps,
+            @Nullable Tensor sum,
+            Tensor y,
+            Tensor inverseRms);
 
     /** {@code x} is the normed input (the sum, where there was a residual). dWeight {@code [d]}. */
     void rmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, Tensor dWeight);
@@ -63,10 +70,12 @@ public interface Kernels {
      * Copies part of each head's key into the store: for row n of segment s at position p and head h, key dimensions
      * {@code dim .. dim + width} become {@code source[n, offset + h * headStride ..]}. {@code headStride} 0 shares one vector among the heads.
      */
-    void storeKeys(Tensor source, int offset, int headStride, int width, int dim, Segments segments, KeyValueStore store);
+    void storeKeys(
+            Tensor source, int offset, int headStride, int width, int dim, Segments segments, KeyValueStore store);
 
     /** Backward of {@link #storeKeys}: adds the store's key gradients to dSource; over heads in order where they share. */
-    void storeKeysBackward(KeyValueStore dStore, int dim, Segments segments, Tensor dSource, int offset, int headStride, int width);
+    void storeKeysBackward(
+            KeyValueStore dStore, int dim, Segments segments, Tensor dSource, int offset, int headStride, int width);
 
     /** Copies each head's value, {@code source[n, offset + h * headStride .. + valueDim]}, into the store. */
     void storeValues(Tensor source, int offset, int headStride, Segments segments, KeyValueStore store);
@@ -82,12 +91,21 @@ public interface Kernels {
      * @param out {@code [N, heads * valueDim]}
      * @param logSumExp {@code [N, heads]}, log of the softmax denominator including the maximum, kept for the backward pass
      */
-    void attention(Tensor q, int heads, float scale, Segments segments, KeyValueStore store, Tensor out, Tensor logSumExp);
+    void attention(
+            Tensor q, int heads, float scale, Segments segments, KeyValueStore store, Tensor out, Tensor logSumExp);
 
     /** All segments start at position 0. Adds to dq and to dStore (same layout and segments as store). */
     void attentionBackward(
-            Tensor dOut, Tensor q, Tensor out, Tensor logSumExp, int heads, float scale, Segments segments, KeyValueStore store,
-            Tensor dq, KeyValueStore dStore);
+            Tensor dOut,
+            Tensor q,
+            Tensor out,
+            Tensor logSumExp,
+            int heads,
+            float scale,
+            Segments segments,
+            KeyValueStore store,
+            Tensor dq,
+            KeyValueStore dStore);
 
     // ---- SwiGLU (arXiv 2002.05202): out = silu(gate) * up
 
@@ -113,7 +131,13 @@ public interface Kernels {
 
     /** Adds to dLogits: through the gates of the chosen experts, and dScores (may be null) directly. */
     void routeBackward(
-            Tensor dGates, @Nullable Tensor dScores, Tensor scores, Tensor chosen, Tensor gates, Routing routing, Tensor dLogits);
+            Tensor dGates,
+            @Nullable Tensor dScores,
+            Tensor scores,
+            Tensor chosen,
+            Tensor gates,
+            Routing routing,
+            Tensor dLogits);
 
     /**
      * Sequence-wise balance loss (V3 equations 17-20) {@code alpha Σ_i f_i P_i}, averaged over the sequences with weights rows/N,
@@ -159,7 +183,12 @@ public interface Kernels {
      * @param entropy out {@code [N]} or null
      */
     void logProbs(
-            Tensor logits, Tensor targets, float inverseTemperature, Tensor logProbs, Tensor logSumExp, @Nullable Tensor entropy);
+            Tensor logits,
+            Tensor targets,
+            float inverseTemperature,
+            Tensor logProbs,
+            Tensor logSumExp,
+            @Nullable Tensor entropy);
 
     /** Turns logits into their gradient in place: {@code dLogProb[n] * (onehot(target) - softmax) / T}. */
     void logProbsBackward(Tensor logits, Tensor targets, float inverseTemperature, Tensor logSumExp, Tensor dLogProbs);
@@ -185,6 +214,15 @@ public interface Kernels {
      * decoupled decay {@code p -= lr * decay * p}.
      */
     void adamW(
-            Tensor parameters, Tensor gradients, Tensor firstMoments, Tensor secondMoments, float learningRate, float beta1,
-            float beta2, float eps, float decay, float gradScale, long step);
+            Tensor parameters,
+            Tensor gradients,
+            Tensor firstMoments,
+            Tensor secondMoments,
+            float learningRate,
+            float beta1,
+            float beta2,
+            float eps,
+            float decay,
+            float gradScale,
+            long step);
 }

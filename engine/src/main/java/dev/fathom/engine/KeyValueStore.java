@@ -16,13 +16,19 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
     /** A store with room for {@code slots} positions (a multiple of {@link #TILE}) in memory from the workspace, zeroed. */
     public static KeyValueStore in(Workspace workspace, long slots, int heads, int keyDim, int valueDim) {
         return new KeyValueStore(
-                workspace.zeros(DType.F32, slots / TILE, (long) heads * TILE * (keyDim + valueDim)), heads, keyDim, valueDim);
+                workspace.zeros(DType.F32, slots / TILE, (long) heads * TILE * (keyDim + valueDim)),
+                heads,
+                keyDim,
+                valueDim);
     }
 
     /** A store of its own memory. */
     public static KeyValueStore allocate(long slots, int heads, int keyDim, int valueDim) {
         return new KeyValueStore(
-                Tensor.zeros(DType.F32, slots / TILE, (long) heads * TILE * (keyDim + valueDim)), heads, keyDim, valueDim);
+                Tensor.zeros(DType.F32, slots / TILE, (long) heads * TILE * (keyDim + valueDim)),
+                heads,
+                keyDim,
+                valueDim);
     }
 
     /** Floats of one head in one tile. */

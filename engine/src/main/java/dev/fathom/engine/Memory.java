@@ -71,7 +71,7 @@ public final class Memory {
     /** Rounds to nearest even into bfloat16 bits; NaN stays NaN. */
     public static short toBf16(float value) {
         int bits = Float.floatToRawIntBits(value);
-        if (value != value) {
+        if (Float.isNaN(value)) {
             return (short) ((bits >>> 16) | 0x40);
         }
         return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);

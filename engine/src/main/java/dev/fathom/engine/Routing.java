@@ -12,14 +12,20 @@ package dev.fathom.engine;
  */
 public record Routing(int experts, int topK, int groups, int topGroups, boolean normalize, float scale) {
     public Routing {
-        if (experts < 1 || topK < 1 || topK > experts || groups < 1 || experts % groups != 0 || topGroups < 1 || topGroups > groups
+        if (experts < 1
+                || topK < 1
+                || topK > experts
+                || groups < 1
+                || experts % groups != 0
+                || topGroups < 1
+                || topGroups > groups
                 || topK > experts / groups * topGroups) {
-            throw new IllegalArgumentException("impossible routing: n_routed_experts=" + experts + ", num_experts_per_tok=" + topK
-                    + ", n_group=" + groups + ", topk_group=" + topGroups);
+            throw new IllegalArgumentException("impossible routing: n_routed_experts=" + experts
+                    + ", num_experts_per_tok=" + topK + ", n_group=" + groups + ", topk_group=" + topGroups);
         }
         if (groups > 1 && experts / groups < 2) {
-            throw new IllegalArgumentException("groups are ranked by their two best experts; n_group=" + groups + " leaves "
-                    + experts / groups + " per group");
+            throw new IllegalArgumentException("groups are ranked by their two best experts; n_group=" + groups
+                    + " leaves " + experts / groups + " per group");
         }
     }
 }

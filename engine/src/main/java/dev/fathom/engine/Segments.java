@@ -34,7 +34,9 @@ public record Segments(int count, int[] rowStart, int[] rowCount, int[] position
         long tiles = 0;
         for (int s = 0; s < count; s++) {
             tiles = Math.max(
-                    tiles, slot[s] / KeyValueStore.TILE + (position[s] + rowCount[s] + KeyValueStore.TILE - 1) / KeyValueStore.TILE);
+                    tiles,
+                    slot[s] / KeyValueStore.TILE
+                            + (position[s] + rowCount[s] + KeyValueStore.TILE - 1) / KeyValueStore.TILE);
         }
         return tiles * KeyValueStore.TILE;
     }

@@ -147,7 +147,11 @@ public final class Tensor {
             throw new IndexOutOfBoundsException("rows " + from + ".." + to + " of " + this);
         }
         return new Tensor(
-                segment.asSlice(from == to ? 0 : from * rowStride * dtype.bytes()), dtype, rowStride, to - from, columns());
+                segment.asSlice(from == to ? 0 : from * rowStride * dtype.bytes()),
+                dtype,
+                rowStride,
+                to - from,
+                columns());
     }
 
     /** Columns {@code from} (inclusive) to {@code to} (exclusive) of the matrix view, as {@code [rows, to - from]}. */
@@ -260,8 +264,8 @@ public final class Tensor {
     /** Checks the matrix shape and type an operation expects and says what it found instead. */
     public Tensor require(String role, DType type, long expectedRows, long expectedColumns) {
         if (dtype != type || rows != expectedRows || columns() != expectedColumns) {
-            throw new IllegalArgumentException(role + " must be " + type + " [" + expectedRows + ", " + expectedColumns
-                    + "], is " + this);
+            throw new IllegalArgumentException(
+                    role + " must be " + type + " [" + expectedRows + ", " + expectedColumns + "], is " + this);
         }
         return this;
     }

@@ -121,7 +121,7 @@ final class VectorRouter {
         float last = Float.NEGATIVE_INFINITY; // the smallest in the full list
         for (int i = 0; i < count; i++) {
             float value = Memory.getFloat(values + 4L * i);
-            if (value != value) {
+            if (Float.isNaN(value)) {
                 value = Float.NEGATIVE_INFINITY;
             }
             if (filled == k && !(value > last)) {

@@ -2,6 +2,7 @@ package dev.fathom.engine;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -21,17 +22,48 @@ public final class WorkerPool implements AutoCloseable {
         void run(int task, int worker);
     }
 
+    /** Polls before a worker without work parks: about a tenth of a millisecond, longer than the gap between two operations. */
     private static final int SPINS = 20_000;
 
-    private final Thread[] threads;
+    /** Polls before a caller whose tasks are all taken gives its core to whoever wants it: another process may hold up a worker. */
+    private static final int SPINS_BEFORE_YIELD = 2_000;
+
+    private final Worker[] workers;
     private final MemorySegment[] scratch;
-    private final AtomicInteger next = new AtomicInteger();
-    private final AtomicInteger busy = new AtomicInteger();
-    private volatile int generation;
+    private volatile @Nullable Job job;
     private volatile boolean closed;
-    private volatile @Nullable Throwable failure;
-    private @Nullable Task body;
-    private int tasks;
+
+    /**
+     * The tasks of one {@link #run}. The caller waits for tasks, not for threads: a worker that wakes too late finds nothing left
+     * to take, and nobody has waited for it.
+     */
+    private static final class Job {
+        final Task body;
+        final int tasks;
+        final AtomicInteger next = new AtomicInteger();
+        final AtomicInteger unfinished;
+        volatile @Nullable Throwable failure;
+
+        Job(Task body, int tasks) {
+            this.body = body;
+            this.tasks = tasks;
+            this.unfinished = new AtomicInteger(tasks);
+        }
+
+        void work(int worker) {
+            for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
+                try {
+                    if (failure == null) {
+                        body.run(i, worker);
+                    }
+                } catch (Throwable thrown) {
+                    failure = thrown; // the remaining tasks are counted down without being run
+                } finally {
+                    unfinished.getAndDecrement();
+                }
+            }
+        }
+    }
 
     /** @param threadCount number of threads that work on a job, the caller included; at least 1 */
     public WorkerPool(int threadCount) {
@@ -42,13 +74,12 @@ public final class WorkerPool implements AutoCloseable {
         for (int i = 0; i < threadCount; i++) {
             scratch[i] = Arena.ofAuto().allocate(1 << 16, Memory.ALIGNMENT);
         }
-        threads = new Thread[threadCount - 1];
-        for (int i = 0; i < threads.length; i++) {
-            int worker = i + 1;
-            threads[i] = Thread.ofPlatform().daemon().name("fathom-worker-" + worker).unstarted(() -> serve(worker));
+        workers = new Worker[threadCount - 1];
+        for (int i = 0; i < workers.length; i++) {
+            workers[i] = new Worker(i + 1);
         }
-        for (Thread thread : threads) {
-            thread.start();
+        for (Worker worker : workers) {
+            worker.thread.start();
         }
     }
 
@@ -59,27 +90,30 @@ public final class WorkerPool implements AutoCloseable {
 
     /** Runs all tasks and returns when the last has ended; the first exception of a task is thrown here. */
     public void run(int taskCount, Task task) {
-        if (taskCount <= 1 || threads.length == 0) {
+        if (taskCount <= 1 || workers.length == 0) {
             for (int i = 0; i < taskCount; i++) {
                 task.run(i, 0);
             }
+            Reference.reachabilityFence(task);
             return;
         }
-        body = task;
-        tasks = taskCount;
-        failure = null;
-        next.setRelease(0);
-        busy.setRelease(threads.length);
-        generation++; // publishes the fields above
-        for (Thread thread : threads) {
-            LockSupport.unpark(thread);
+        Job mine = new Job(task, taskCount);
+        job = mine;
+        for (Worker worker : workers) {
+            worker.wake();
         }
-        work(task, taskCount, 0);
-        while (busy.getAcquire() > 0) {
-            Thread.onSpinWait();
+        mine.work(0);
+        for (int spins = 0; mine.unfinished.getAcquire() > 0; spins++) {
+            if (spins < SPINS_BEFORE_YIELD) {
+                Thread.onSpinWait();
+            } else {
+                Thread.yield();
+            }
         }
-        body = null;
-        Throwable thrown = failure;
+        // What the task captured (tensors, whose memory is freed with them) must outlive kernels that hold bare
+        // addresses.
+        Reference.reachabilityFence(task);
+        Throwable thrown = mine.failure;
         if (thrown != null) {
             throw new IllegalStateException("a worker task failed: " + thrown.getMessage(), thrown);
         }
@@ -106,45 +140,54 @@ public final class WorkerPool implements AutoCloseable {
         return scratch[worker].address();
     }
 
-    private void work(Task task, int taskCount, int worker) {
-        try {
-            for (int i = next.getAndIncrement(); i < taskCount; i = next.getAndIncrement()) {
-                task.run(i, worker);
-            }
-        } catch (Throwable thrown) {
-            failure = thrown;
-            next.set(taskCount); // the others stop early
-        }
-    }
+    /** One persistent thread. */
+    private final class Worker {
+        private final int index;
+        private final Thread thread;
+        private volatile boolean parked;
 
-    private void serve(int worker) {
-        int seen = 0;
-        while (true) {
+        Worker(int index) {
+            this.index = index;
+            this.thread =
+                    Thread.ofPlatform().daemon().name("fathom-worker-" + index).unstarted(this::serve);
+        }
+
+        /** Costs a system call only where the thread has gone to sleep. */
+        void wake() {
+            if (parked) {
+                LockSupport.unpark(thread);
+            }
+        }
+
+        private void serve() {
+            @Nullable Job seen = null;
             int spins = 0;
-            while (generation == seen && !closed) {
-                if (spins++ < SPINS) {
+            while (!closed) {
+                Job current = job;
+                if (current != null && current != seen) {
+                    seen = current;
+                    current.work(index);
+                    spins = 0;
+                } else if (spins++ < SPINS) {
                     Thread.onSpinWait();
                 } else {
-                    LockSupport.park(this);
+                    parked = true;
+                    if (job == current
+                            && !closed) { // look again: a job may have come before the caller could see the flag
+                        LockSupport.park(WorkerPool.this);
+                    }
+                    parked = false;
+                    spins = 0;
                 }
             }
-            if (closed) {
-                return;
-            }
-            seen = generation;
-            Task task = body;
-            if (task != null) {
-                work(task, tasks, worker);
-            }
-            busy.getAndDecrement();
         }
     }
 
     @Override
     public void close() {
         closed = true;
-        for (Thread thread : threads) {
-            LockSupport.unpark(thread);
+        for (Worker worker : workers) {
+            LockSupport.unpark(worker.thread);
         }
     }
 }

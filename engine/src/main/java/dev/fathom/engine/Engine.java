@@ -1,0 +1,92 @@
+package dev.fathom.engine;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.ServiceLoader;
+
+/**
+ * What computes: the kernels, the matrix products and the threads, chosen once and said in one line.
+ *
+ * @param kernels everything but matrix products
+ * @param gemm matrix products of linear layers, at the chosen precision
+ * @param exactGemm matrix products that stay f32 whatever the precision: the router
+ * @param pool the threads all of them share
+ */
+public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool) implements AutoCloseable {
+
+    /** What a user may choose. */
+    public enum PrecisionChoice {
+        /** bf16 where a provider multiplies bf16 faster than f32 on this machine, else f32. */
+        AUTO,
+        F32,
+        BF16
+    }
+
+    /**
+     * Opens the engine.
+     *
+     * @param gemm {@code "auto"}, {@code "vector"} (pure Java) or the name of a provider on the class path
+     * @throws IllegalArgumentException if the provider asked for is not there or cannot run here; it says why
+     */
+    public static Engine open(PrecisionChoice choice, String gemm, int threads) {
+        List<GemmProvider> providers = new ArrayList<>();
+        ServiceLoader.load(GemmProvider.class).forEach(providers::add);
+        List<GemmProvider> allowed = providers.stream()
+                .filter(provider -> gemm.equals("auto") || gemm.equals(provider.name()))
+                .toList();
+        if (allowed.isEmpty() && !gemm.equals("auto") && !gemm.equals("vector")) {
+            throw new IllegalArgumentException("no matrix-product provider named '" + gemm + "'; known: auto, vector"
+                    + String.join(
+                            "", providers.stream().map(p -> ", " + p.name()).toList()));
+        }
+        for (Precision precision : candidates(choice)) {
+            for (GemmProvider provider : allowed) {
+                String reason = provider.unavailable(precision);
+                if (!reason.isEmpty() && !gemm.equals("auto")) {
+                    throw new IllegalArgumentException("--gemm " + gemm + " cannot run here: " + reason);
+                }
+                if (reason.isEmpty() && (!gemm.equals("auto") || provider.preferred(precision))) {
+                    WorkerPool pool = new WorkerPool(threads);
+                    return of(provider.open(precision, pool), pool);
+                }
+            }
+        }
+        WorkerPool pool = new WorkerPool(threads);
+        Precision precision = choice == PrecisionChoice.BF16 ? Precision.BF16 : Precision.F32;
+        return of(new VectorGemm(precision, pool), pool);
+    }
+
+    private static List<Precision> candidates(PrecisionChoice choice) {
+        return switch (choice) {
+            case AUTO -> List.of(Precision.BF16, Precision.F32);
+            case F32 -> List.of(Precision.F32);
+            case BF16 -> List.of(Precision.BF16);
+        };
+    }
+
+    /** The pure Java engine. */
+    public static Engine vector(Precision precision, int threads) {
+        WorkerPool pool = new WorkerPool(threads);
+        return of(new VectorGemm(precision, pool), pool);
+    }
+
+    private static Engine of(Gemm gemm, WorkerPool pool) {
+        Gemm exact = gemm.precision() == Precision.F32 ? gemm : new VectorGemm(Precision.F32, pool);
+        return new Engine(new VectorKernels(pool), gemm, exact, pool);
+    }
+
+    /** The kernels line, such as {@code kernels: vector 512-bit + oneDNN 3.11 bf16, 2 threads}. */
+    public String describe() {
+        return "kernels: " + kernels.name() + " + " + gemm.name() + ", " + pool.threads()
+                + (pool.threads() == 1 ? " thread" : " threads");
+    }
+
+    @Override
+    public void close() {
+        gemm.close();
+        if (exactGemm != gemm) {
+            exactGemm.close();
+        }
+        pool.close();
+    }
+}

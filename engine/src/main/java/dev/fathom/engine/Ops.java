@@ -1,0 +1,332 @@
+package dev.fathom.engine;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The operations models are written in. With a {@link Tape} they are differentiable; without one they only compute. Either way
+ * the forward kernels are the same calls, which is why what is sampled and what is trained agree to the bit.
+ *
+ * <p>Results live in the {@link Workspace} until its next reset. Shapes: {@code N} rows of the packed batch.
+ */
+public final class Ops {
+    private final Engine engine;
+    private final Kernels kernels;
+    private final Workspace workspace;
+    private final @Nullable Tape tape;
+
+    private Ops(Engine engine, Workspace workspace, @Nullable Tape tape) {
+        this.engine = engine;
+        this.kernels = engine.kernels();
+        this.workspace = workspace;
+        this.tape = tape;
+    }
+
+    /** Operations that record their backward pass. */
+    public static Ops recording(Engine engine, Workspace workspace, Tape tape) {
+        return new Ops(engine, workspace, tape);
+    }
+
+    /** Operations that only compute. */
+    public static Ops inference(Engine engine, Workspace workspace) {
+        return new Ops(engine, workspace, null);
+    }
+
+    public Workspace workspace() {
+        return workspace;
+    }
+
+    public Kernels kernels() {
+        return kernels;
+    }
+
+    public boolean isRecording() {
+        return tape != null;
+    }
+
+    private Variable result(long... shape) {
+        return variable(workspace.allocate(DType.F32, shape));
+    }
+
+    private Variable variable(Tensor value) {
+        return new Variable(value, tape == null ? null : workspace);
+    }
+
+    private void record(Runnable backward) {
+        if (tape != null) {
+            tape.record(backward);
+        }
+    }
+
+    /** The same value without its history: no gradient flows back. */
+    public Variable detach(Variable x) {
+        return variable(x.value());
+    }
+
+    /** Rows of the embedding table {@code [vocabulary, d]}; ids I32 {@code [N]}. */
+    public Variable embedding(Parameter table, Tensor ids) {
+        Variable out = result(ids.size(), table.value().columns());
+        kernels.embedding(table.value(), ids, out.value());
+        record(() -> kernels.embeddingBackward(out.gradient(), ids, table.gradient()));
+        return out;
+    }
+
+    /** {@code y = W x} for every row. */
+    public Variable linear(Variable x, Weight weight) {
+        return linear(x, weight, RowGroups.single(x.value().rows()));
+    }
+
+    /** {@code y = W_g x} for the rows of each group. */
+    public Variable linear(Variable x, Weight weight, RowGroups groups) {
+        Variable y = result(x.value().rows(), weight.outputs());
+        Gemm gemm = weight.gemm();
+        gemm.forward(x.value(), groups, weight.packed(), y.value());
+        record(() -> {
+            gemm.backwardWeight(
+                    y.gradient(), x.value(), groups, weight.parameter().gradient());
+            boolean accumulate = x.hasGradient();
+            Tensor dx = accumulate ? x.gradient() : x.gradientToOverwrite();
+            gemm.backwardInput(y.gradient(), groups, weight.packed(), dx, accumulate);
+        });
+        return y;
+    }
+
+    /** {@code a + b}. */
+    public Variable add(Variable a, Variable b) {
+        Variable out = result(a.value().rows(), a.value().columns());
+        kernels.add(a.value(), b.value(), out.value());
+        record(() -> {
+            Tensor gradient = out.gradient();
+            kernels.add(a.gradient(), gradient, a.gradient());
+            kernels.add(b.gradient(), gradient, b.gradient());
+        });
+        return out;
+    }
+
+    /** RMSNorm with a learned weight {@code [d]}. */
+    public Variable rmsNorm(Variable x, Parameter weight, float eps) {
+        Variable y = result(x.value().rows(), x.value().columns());
+        rmsNormInto(x, weight, eps, y);
+        return y;
+    }
+
+    /** RMSNorm into part of an existing variable, such as one half of a concatenation. */
+    public void rmsNormInto(Variable x, Parameter weight, float eps, Variable y) {
+        Tensor inverseRms = workspace.allocate(DType.F32, x.value().rows());
+        kernels.rmsNorm(x.value(), null, weight.value(), eps, null, y.value(), inverseRms);
+        record(() -> kernels.rmsNormBackward(
+                y.gradient(), x.value(), weight.value(), inverseRms, x.gradient(), weight.gradient()));
+    }
+
+    /** An undefined value to be filled by {@link #rmsNormInto}. */
+    public Variable uninitialized(long rows, long columns) {
+        return result(rows, columns);
+    }
+
+    /** A residual stream after an addition, and its norm. */
+    public record Residual(Variable sum, Variable normed) {}
+
+    /**
+     * {@code sum = x + delta} and its RMSNorm in one pass over memory. The residual rule: delta comes from x's own branch, so in
+     * the backward pass it has read its gradient before x's norm adds to the tensor both share.
+     */
+    public Residual addNorm(Variable x, Variable delta, Parameter weight, float eps) {
+        long rows = x.value().rows();
+        long width = x.value().columns();
+        Variable sum = result(rows, width);
+        Variable normed = result(rows, width);
+        Tensor inverseRms = workspace.allocate(DType.F32, rows);
+        kernels.rmsNorm(x.value(), delta.value(), weight.value(), eps, sum.value(), normed.value(), inverseRms);
+        record(() -> {
+            kernels.rmsNormBackward(
+                    normed.gradient(), sum.value(), weight.value(), inverseRms, sum.gradient(), weight.gradient());
+            delta.passGradient(sum.gradient(), kernels);
+            x.passGradient(sum.gradient(), kernels);
+        });
+        return new Residual(sum, normed);
+    }
+
+    /** RoPE in place on part of each head; see {@link Kernels#rope}. */
+    public void rope(Variable x, int heads, int headDim, int offset, Tensor positions, RopeTable table) {
+        kernels.rope(x.value(), heads, headDim, offset, positions, table, false);
+        record(() -> kernels.rope(x.gradient(), heads, headDim, offset, positions, table, true));
+    }
+
+    /** Keys and values of the batch's sequences in one layer, being filled and then attended to. */
+    public final class KeyValues {
+        private final KeyValueStore store;
+        private final Segments segments;
+        private @Nullable KeyValueStore gradient;
+
+        private KeyValues(KeyValueStore store, Segments segments) {
+            this.store = store;
+            this.segments = segments;
+        }
+
+        private KeyValueStore gradient() {
+            KeyValueStore existing = gradient;
+            if (existing == null) {
+                existing = new KeyValueStore(
+                        workspace.zeros(DType.F32, store.data().shape()),
+                        store.heads(),
+                        store.keyDim(),
+                        store.valueDim());
+                gradient = existing;
+            }
+            return existing;
+        }
+
+        /** Part of each head's key; see {@link Kernels#storeKeys}. */
+        public void storeKeys(Variable source, int offset, int headStride, int width, int dim) {
+            kernels.storeKeys(source.value(), offset, headStride, width, dim, segments, store);
+            record(() ->
+                    kernels.storeKeysBackward(gradient(), dim, segments, source.gradient(), offset, headStride, width));
+        }
+
+        /** Each head's value; see {@link Kernels#storeValues}. */
+        public void storeValues(Variable source, int offset, int headStride) {
+            kernels.storeValues(source.value(), offset, headStride, segments, store);
+            record(() -> kernels.storeValuesBackward(gradient(), segments, source.gradient(), offset, headStride));
+        }
+
+        /** Causal attention of these queries {@code [N, heads * keyDim]} over what is stored. */
+        public Variable attention(Variable q, int heads, float scale) {
+            Variable out = result(q.value().rows(), (long) heads * store.valueDim());
+            Tensor logSumExp = workspace.allocate(DType.F32, q.value().rows(), heads);
+            kernels.attention(q.value(), heads, scale, segments, store, out.value(), logSumExp);
+            record(() -> kernels.attentionBackward(
+                    out.gradient(),
+                    q.value(),
+                    out.value(),
+                    logSumExp,
+                    heads,
+                    scale,
+                    segments,
+                    store,
+                    q.gradient(),
+                    gradient()));
+            return out;
+        }
+    }
+
+    /** Starts the attention of a layer over this store: a cache when generating, fresh memory when training. */
+    public KeyValues keyValues(KeyValueStore store, Segments segments) {
+        return new KeyValues(store, segments);
+    }
+
+    /** {@code silu(gate) * up} of {@code [N, 2f]}. */
+    public Variable swiGlu(Variable gateUp) {
+        Variable out = result(gateUp.value().rows(), gateUp.value().columns() / 2);
+        kernels.swiGlu(gateUp.value(), out.value());
+        record(() -> kernels.swiGluBackward(out.gradient(), gateUp.value(), gateUp.gradient()));
+        return out;
+    }
+
+    /**
+     * Where the tokens of a batch go.
+     *
+     * @param chosen I32 {@code [N, topK]}
+     * @param gates {@code [N, topK]}
+     * @param rowOf I32 {@code [N, topK]}, row of the expert-sorted order
+     * @param tokenOf I32 {@code [N * topK]}
+     * @param groups rows of each expert
+     * @param balanceLoss the sequence-wise balance loss of this batch, 0 without one
+     */
+    public record Routed(
+            Tensor chosen, Variable gates, Tensor rowOf, Tensor tokenOf, RowGroups groups, double balanceLoss) {}
+
+    /** Chooses experts from router logits; a positive alpha adds the sequence-wise balance loss to the gradient. */
+    public Routed route(Variable logits, Tensor bias, Routing routing, float balanceAlpha, Segments segments) {
+        long rows = logits.value().rows();
+        Tensor scores = workspace.allocate(DType.F32, rows, routing.experts());
+        Tensor chosen = workspace.allocate(DType.I32, rows, routing.topK());
+        Variable gates = result(rows, routing.topK());
+        kernels.route(logits.value(), bias, routing, scores, chosen, gates.value());
+        Tensor dScores =
+                tape != null && balanceAlpha > 0 ? workspace.allocate(DType.F32, rows, routing.experts()) : null;
+        double balanceLoss =
+                dScores == null ? 0 : kernels.balanceLoss(scores, chosen, routing, segments, balanceAlpha, dScores);
+        record(() -> kernels.routeBackward(
+                gates.gradient(), dScores, scores, chosen, gates.value(), routing, logits.gradient()));
+        Tensor rowOf = workspace.allocate(DType.I32, rows, routing.topK());
+        Tensor tokenOf = workspace.allocate(DType.I32, rows * routing.topK());
+        RowGroups groups = kernels.sortByExpert(chosen, routing.experts(), rowOf, tokenOf);
+        return new Routed(chosen, gates, rowOf, tokenOf, groups, balanceLoss);
+    }
+
+    /** Copies each token's row to the places of its experts: {@code [N * topK, d]}, sorted by expert. */
+    public Variable dispatch(Variable x, Routed routed) {
+        Variable out = result(routed.tokenOf().size(), x.value().columns());
+        kernels.gather(x.value(), routed.tokenOf(), out.value());
+        record(() -> kernels.gatherBackward(out.gradient(), routed.rowOf(), x.gradient()));
+        return out;
+    }
+
+    /** {@code shared + Σ gate * expert output}, in rank order. */
+    public Variable combine(Variable shared, Variable expertOut, Routed routed) {
+        Variable y = result(shared.value().rows(), shared.value().columns());
+        kernels.combine(
+                shared.value(),
+                expertOut.value(),
+                routed.rowOf(),
+                routed.gates().value(),
+                y.value());
+        record(() -> {
+            kernels.combineBackward(
+                    y.gradient(),
+                    expertOut.value(),
+                    routed.rowOf(),
+                    routed.gates().value(),
+                    expertOut.gradient(),
+                    routed.gates().gradient());
+            shared.passGradient(y.gradient(), kernels);
+        });
+        return y;
+    }
+
+    /** Only these rows of x, for the head of a generation step; not differentiable. */
+    public Variable selectRows(Variable x, Tensor rows) {
+        if (tape != null) {
+            throw new IllegalStateException("selectRows has no backward pass");
+        }
+        Variable out = result(rows.size(), x.value().columns());
+        kernels.gather(x.value(), rows, out.value());
+        return out;
+    }
+
+    /**
+     * Log-probabilities of the target tokens, from which every loss is made.
+     *
+     * @param logProbs {@code [N]}, 0 where the target is negative
+     * @param entropy {@code [N]} in nats
+     */
+    public record TokenLogProbs(Variable logProbs, Tensor entropy) {}
+
+    /** The output head and the log-softmax at the targets (I32 {@code [N]}, negative: none). */
+    public TokenLogProbs tokenLogProbs(Variable hidden, Weight head, Tensor targets, float inverseTemperature) {
+        long rows = hidden.value().rows();
+        RowGroups all = RowGroups.single(rows);
+        Tensor logits = workspace.allocate(DType.F32, rows, head.outputs());
+        head.gemm().forward(hidden.value(), all, head.packed(), logits);
+        Variable logProbs = result(rows);
+        Tensor logSumExp = workspace.allocate(DType.F32, rows);
+        Tensor entropy = workspace.allocate(DType.F32, rows);
+        kernels.logProbs(logits, targets, inverseTemperature, logProbs.value(), logSumExp, entropy);
+        record(() -> {
+            kernels.logProbsBackward(logits, targets, inverseTemperature, logSumExp, logProbs.gradient());
+            head.gemm()
+                    .backwardWeight(
+                            logits, hidden.value(), all, head.parameter().gradient());
+            boolean accumulate = hidden.hasGradient();
+            Tensor dHidden = accumulate ? hidden.gradient() : hidden.gradientToOverwrite();
+            head.gemm().backwardInput(logits, all, head.packed(), dHidden, accumulate);
+        });
+        return new TokenLogProbs(logProbs, entropy);
+    }
+
+    /** Logits {@code [N, vocabulary]} for sampling; not differentiable. */
+    public Tensor logits(Variable hidden, Weight head) {
+        Tensor logits = workspace.allocate(DType.F32, hidden.value().rows(), head.outputs());
+        head.gemm().forward(hidden.value(), RowGroups.single(hidden.value().rows()), head.packed(), logits);
+        return logits;
+    }
+}

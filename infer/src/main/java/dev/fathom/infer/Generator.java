@@ -1,0 +1,218 @@
+package dev.fathom.infer;
+
+import dev.fathom.engine.DType;
+import dev.fathom.engine.KeyValueStore;
+import dev.fathom.engine.Ops;
+import dev.fathom.engine.Philox;
+import dev.fathom.engine.Segments;
+import dev.fathom.engine.Tensor;
+import dev.fathom.engine.Variable;
+import dev.fathom.engine.Workspace;
+import dev.fathom.model.Batch;
+import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.RoutingLog;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Samples many responses at once with continuous batching: every step runs one row per sequence that is under way and all prompt rows of
+ * the sequences that start, in one packed batch; a sequence that ends leaves its slot to the next in the queue at once.
+ *
+ * <p>It runs the same forward pass as training, over keys and values kept from step to step. A row's result does not depend on the batch
+ * it is in, so neither the tokens nor their log-probabilities depend on the number of slots or on what else is being generated.
+ *
+ * <p>Not thread safe.
+ */
+public final class Generator {
+    /** Rows of prompts admitted in one step: bounds the memory of a step, not the result. */
+    private static final int PROMPT_ROWS = 4096;
+
+    /** Enough rows per step to keep the matrix products busy. */
+    private static final int BATCH_SLOTS = 256;
+
+    /** Philox stream of sampling ("samp"). */
+    private static final int SAMPLING = 0x73616d70;
+
+    private final DeepseekModel model;
+    private final int slots;
+    private final int capacity;
+    private final List<KeyValueStore> stores = new ArrayList<>();
+    private final Workspace workspace = new Workspace();
+
+    /**
+     * @param slots sequences generated at the same time
+     * @param maxLength longest sequence, prompt and response together
+     */
+    public Generator(DeepseekModel model, int slots, int maxLength) {
+        int limit = model.config().maxPositionEmbeddings();
+        if (maxLength > limit) {
+            throw new IllegalArgumentException(
+                    "sequences of " + maxLength + " tokens exceed max_position_embeddings=" + limit + " of the model");
+        }
+        this.model = model;
+        this.slots = slots;
+        this.capacity = (maxLength + KeyValueStore.TILE - 1) / KeyValueStore.TILE * KeyValueStore.TILE;
+        for (int layer = 0; layer < model.config().numHiddenLayers(); layer++) {
+            stores.add(model.allocateKeyValues((long) slots * capacity));
+        }
+    }
+
+    /** For rollouts and evaluations: many slots, sequences up to what the model can hold. */
+    public static Generator forBatches(DeepseekModel model) {
+        return new Generator(model, BATCH_SLOTS, model.config().maxPositionEmbeddings());
+    }
+
+    /** A sequence under way. */
+    private static final class Sequence {
+        final int index;
+        final GenerationRequest request;
+        final int slot;
+        final int[] tokens;
+        final float[] logProbs;
+        final short[] experts;
+        int length; // tokens of the response so far
+        int cached; // positions in the key/value stores
+
+        Sequence(int index, GenerationRequest request, int slot, int expertsPerRow) {
+            this.index = index;
+            this.request = request;
+            this.slot = slot;
+            tokens = new int[request.maxTokens()];
+            logProbs = new float[request.maxTokens()];
+            experts = new short[(request.prompt().length + request.maxTokens() - 1) * expertsPerRow];
+        }
+
+        int[] nextRows() {
+            return length == 0 ? request.prompt() : new int[] {tokens[length - 1]};
+        }
+
+        Completion complete(boolean truncated, int expertsPerRow) {
+            return new Completion(
+                    request,
+                    Arrays.copyOf(tokens, length),
+                    Arrays.copyOf(logProbs, length),
+                    truncated,
+                    Arrays.copyOf(experts, cached * expertsPerRow));
+        }
+    }
+
+    /**
+     * Samples a response to every request.
+     *
+     * @param endToken the token that ends a response
+     * @param recordExperts whether to keep the routing in {@link Completion#experts}
+     * @return in the order of the requests
+     */
+    public List<Completion> generate(
+            List<GenerationRequest> requests, long seed, int endToken, boolean recordExperts, TokenListener listener) {
+        for (GenerationRequest request : requests) {
+            if (request.prompt().length + request.maxTokens() > capacity) {
+                throw new IllegalArgumentException("prompt of " + request.prompt().length + " tokens and maxTokens="
+                        + request.maxTokens() + " exceed the generator's " + capacity + " positions");
+            }
+        }
+        int expertsPerRow = recordExperts ? model.mixtures() * model.config().numExpertsPerToken() : 0;
+        @Nullable Completion[] done = new Completion[requests.size()];
+        Deque<Integer> free = new ArrayDeque<>();
+        for (int slot = 0; slot < slots; slot++) {
+            free.add(slot);
+        }
+        List<Sequence> active = new ArrayList<>();
+        int next = 0;
+        while (next < requests.size() || !active.isEmpty()) {
+            int promptRows = 0;
+            while (next < requests.size() && !free.isEmpty()) {
+                GenerationRequest request = requests.get(next);
+                if (promptRows > 0 && promptRows + request.prompt().length > PROMPT_ROWS) {
+                    break;
+                }
+                promptRows += request.prompt().length;
+                active.add(new Sequence(next++, request, free.remove(), expertsPerRow));
+            }
+            step(active, seed, expertsPerRow);
+            List<Sequence> remaining = new ArrayList<>(active.size());
+            for (Sequence sequence : active) {
+                int token = sequence.tokens[sequence.length - 1];
+                listener.onToken(sequence.request, token);
+                boolean ended = token == endToken;
+                if (ended || sequence.length == sequence.request.maxTokens()) {
+                    done[sequence.index] = sequence.complete(!ended, expertsPerRow);
+                    free.add(sequence.slot);
+                } else {
+                    remaining.add(sequence);
+                }
+            }
+            active = remaining;
+        }
+        List<Completion> completions = new ArrayList<>(done.length);
+        for (Completion completion : done) {
+            if (completion != null) {
+                completions.add(completion);
+            }
+        }
+        return completions;
+    }
+
+    /** Runs the next rows of every active sequence and samples one token for each. */
+    private void step(List<Sequence> active, long seed, int expertsPerRow) {
+        workspace.reset();
+        int n = active.size();
+        List<int[]> rows = new ArrayList<>(n);
+        int[] rowStart = new int[n];
+        int[] rowCount = new int[n];
+        int[] position = new int[n];
+        long[] slot = new long[n];
+        Tensor lastRows = workspace.allocate(DType.I32, n);
+        Tensor temperatures = workspace.allocate(DType.F32, n);
+        Tensor uniforms = workspace.allocate(DType.F32, n);
+        int start = 0;
+        for (int i = 0; i < n; i++) {
+            Sequence sequence = active.get(i);
+            int[] ids = sequence.nextRows();
+            rows.add(ids);
+            rowStart[i] = start;
+            rowCount[i] = ids.length;
+            position[i] = sequence.cached;
+            slot[i] = (long) sequence.slot * capacity;
+            start += ids.length;
+            lastRows.setInt(0, i, start - 1);
+            temperatures.set(0, i, sequence.request.temperature());
+            uniforms.set(0, i, Philox.uniform(seed, SAMPLING, sequence.request.id(), sequence.length));
+        }
+        Batch batch = Batch.of(rows, new Segments(n, rowStart, rowCount, position, slot), workspace);
+        Ops ops = Ops.inference(model.engine(), workspace);
+        RoutingLog log = model.newRoutingLog();
+        DeepseekModel.States states = model.forward(ops, batch, log, stores::get);
+        Variable last = ops.selectRows(states.normed(), lastRows);
+        Tensor tokens = workspace.allocate(DType.I32, n);
+        Tensor logProbs = workspace.allocate(DType.F32, n);
+        ops.kernels().sample(ops.logits(last, model.head()), temperatures, uniforms, tokens, logProbs);
+        for (int i = 0; i < n; i++) {
+            Sequence sequence = active.get(i);
+            if (expertsPerRow > 0) {
+                recordExperts(sequence, log, rowStart[i], rowCount[i]);
+            }
+            sequence.cached += rowCount[i];
+            sequence.tokens[sequence.length] = tokens.getInt(0, i);
+            sequence.logProbs[sequence.length] = logProbs.get(0, i);
+            sequence.length++;
+        }
+    }
+
+    private void recordExperts(Sequence sequence, RoutingLog log, int rowStart, int rowCount) {
+        int topK = model.config().numExpertsPerToken();
+        int at = sequence.cached * topK * model.mixtures();
+        for (int row = rowStart; row < rowStart + rowCount; row++) {
+            for (int mixture = 0; mixture < model.mixtures(); mixture++) {
+                Tensor chosen = log.chosen(mixture);
+                for (int rank = 0; rank < topK; rank++) {
+                    sequence.experts[at++] = (short) chosen.getInt(row, rank);
+                }
+            }
+        }
+    }
+}

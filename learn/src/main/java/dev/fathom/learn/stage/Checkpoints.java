@@ -1,0 +1,129 @@
+package dev.fathom.learn.stage;
+
+import dev.fathom.engine.Parameters;
+import dev.fathom.engine.Tensor;
+import dev.fathom.learn.run.RunDirectory;
+import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.checkpoint.Checkpoint;
+import dev.fathom.model.checkpoint.CheckpointReader;
+import dev.fathom.model.files.DurableFiles;
+import dev.fathom.model.safetensors.NamedTensor;
+import dev.fathom.model.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The checkpoints of a run: {@code checkpoints/<stage number>-<stage>-<step>}, so that their names sort as they were made. Each is a Hugging
+ * Face model directory with the state of training beside it. Kept are the last one and the last of every stage.
+ */
+public final class Checkpoints {
+    private static final String LINES = "metricsLines";
+    private static final String SAMPLES = "samplesLines";
+    private static final String REFERENCE = "reference";
+
+    private final RunDirectory run;
+    private final Tokenizer tokenizer;
+
+    Checkpoints(RunDirectory run, Tokenizer tokenizer) {
+        this.run = run;
+        this.tokenizer = tokenizer;
+    }
+
+    /** The newest checkpoint of a run directory: the model to use. */
+    public static Optional<Path> newest(Path runDirectory) {
+        List<Path> all = Checkpoint.list(runDirectory.resolve("checkpoints"));
+        return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast());
+    }
+
+    /** Publishes the weights, the optimizer's moments and the state. The lines of metrics up to here belong to it. */
+    void publish(DeepseekModel model, @Nullable DeepseekModel reference, RunState state, String stage) {
+        Path target = run.checkpoints().resolve(name(state, stage));
+        run.metrics().sync();
+        run.samples().sync();
+        ObjectNode json = state.toJson();
+        json.put(LINES, run.metrics().lines());
+        json.put(SAMPLES, run.samples().lines());
+        json.put(REFERENCE, reference != null);
+        List<Path> before = Checkpoint.list(run.checkpoints());
+        if (before.contains(target)) {
+            return; // a stop right after a regular checkpoint: it is there already
+        }
+        Checkpoint.publish(target, writer -> {
+            writer.config(model.config());
+            writer.tokenizer(tokenizer, null);
+            writer.weights(model.checkpointTensors());
+            writer.moments(trainerTensors(model, reference));
+            writer.state(json);
+        });
+        for (Path old : before) {
+            if (!old.equals(target) && stageNumber(old) == state.stage()) {
+                delete(old);
+            }
+        }
+    }
+
+    /** Fills the model from the newest checkpoint and cuts metrics and samples back to it; empty if the run has none. */
+    Optional<RunState> restore(Session session) {
+        DeepseekModel model = session.model();
+        Checkpoint.cleanUp(run.checkpoints());
+        Optional<Path> newest = newest(run.path());
+        if (newest.isEmpty()) {
+            run.metrics().truncate(0);
+            run.samples().truncate(0);
+            return Optional.empty();
+        }
+        CheckpointReader reader = CheckpointReader.open(newest.get());
+        reader.readWeights(model.checkpointTensors());
+        ObjectNode json = reader.readState();
+        DeepseekModel reference =
+                json.required(REFERENCE).asBoolean() ? DeepseekModel.empty(model.config(), model.engine()) : null;
+        reader.readMoments(trainerTensors(model, reference));
+        model.refresh();
+        if (reference != null) {
+            reference.refresh();
+        }
+        session.setReference(reference);
+        run.metrics().truncate(json.required(LINES).asLong());
+        run.samples().truncate(json.required(SAMPLES).asLong());
+        json.remove(List.of(LINES, SAMPLES, REFERENCE));
+        return Optional.of(RunState.fromJson(json));
+    }
+
+    private static List<NamedTensor> trainerTensors(DeepseekModel model, @Nullable DeepseekModel reference) {
+        Parameters parameters = model.parameters();
+        List<NamedTensor> tensors = new ArrayList<>();
+        tensors.add(new NamedTensor("first_moments", flat(parameters.firstMoments())));
+        tensors.add(new NamedTensor("second_moments", flat(parameters.secondMoments())));
+        if (reference != null) {
+            tensors.add(new NamedTensor("reference", flat(reference.parameters().values())));
+        }
+        return tensors;
+    }
+
+    private static Tensor flat(Tensor tensor) {
+        return tensor.reshape(tensor.size());
+    }
+
+    private static String name(RunState state, String stage) {
+        return "%d-%s-%06d".formatted(state.stage(), stage, state.step());
+    }
+
+    private static int stageNumber(Path checkpoint) {
+        String name = checkpoint.getFileName().toString();
+        return Integer.parseInt(name.substring(0, name.indexOf('-')));
+    }
+
+    private static void delete(Path checkpoint) {
+        try {
+            DurableFiles.deleteTree(checkpoint);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot delete the old checkpoint " + checkpoint, e);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+package dev.fathom.learn.stage;
+
+import dev.fathom.engine.AdamW;
+import dev.fathom.engine.Engine;
+import dev.fathom.engine.Muon;
+import dev.fathom.engine.Optimizer;
+import dev.fathom.engine.Parameter;
+import dev.fathom.infer.Generator;
+import dev.fathom.learn.LearnException;
+import dev.fathom.learn.eval.Evaluation;
+import dev.fathom.learn.recipe.EvalOptions;
+import dev.fathom.learn.recipe.OptimizerOptions;
+import dev.fathom.learn.recipe.RlOptions;
+import dev.fathom.learn.run.Metrics;
+import dev.fathom.learn.run.RunDirectory;
+import dev.fathom.learn.run.Sample;
+import dev.fathom.learn.task.Task;
+import dev.fathom.model.DeepseekModel;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/** What the stages of a run share: the model, the tasks, the run directory, and how to report, save and stop. */
+final class Session {
+    private final RunDirectory directory;
+    private final DeepseekModel model;
+    private final ProblemCodec codec;
+    private final List<Task> tasks;
+    private final long seed;
+    private final Checkpoints checkpoints;
+    private final Generator generator;
+    private final RunListener listener;
+    private final BooleanSupplier stopRequested;
+    private @Nullable DeepseekModel reference;
+    private String stage = "";
+
+    Session(
+            RunDirectory directory,
+            DeepseekModel model,
+            ProblemCodec codec,
+            List<Task> tasks,
+            long seed,
+            Checkpoints checkpoints,
+            RunListener listener,
+            BooleanSupplier stopRequested) {
+        this.directory = directory;
+        this.model = model;
+        this.codec = codec;
+        this.tasks = tasks;
+        this.seed = seed;
+        this.checkpoints = checkpoints;
+        this.listener = listener;
+        this.stopRequested = stopRequested;
+        this.generator = Generator.forBatches(model);
+    }
+
+    DeepseekModel model() {
+        return model;
+    }
+
+    ProblemCodec codec() {
+        return codec;
+    }
+
+    List<Task> tasks() {
+        return tasks;
+    }
+
+    long seed() {
+        return seed;
+    }
+
+    Generator generator() {
+        return generator;
+    }
+
+    Evaluator evaluator() {
+        return new Evaluator(tasks, codec, generator, seed);
+    }
+
+    /** The optimizer of a stage; its moments are the model's. */
+    Optimizer optimizer(OptimizerOptions options) {
+        Engine engine = model.engine();
+        AdamW adamW = new AdamW(
+                engine.kernels(),
+                (float) options.beta1(),
+                (float) options.beta2(),
+                1e-8f,
+                (float) options.weightDecay(),
+                options.clipNorm());
+        return switch (options.kind()) {
+            case ADAMW -> adamW;
+            case MUON -> new Muon(adamW, engine.exactGemm(), Session::isHiddenMatrix, 0.95f, Muon.JORDAN);
+        };
+    }
+
+    /** Muon is for matrices between hidden states; embedding and head go to AdamW. */
+    private static boolean isHiddenMatrix(Parameter parameter) {
+        return parameter.value().rank() >= 2
+                && !parameter.name().equals("model.embed_tokens.weight")
+                && !parameter.name().equals("lm_head.weight");
+    }
+
+    void stageStarted(String name, RunState state, long steps) {
+        stage = name;
+        listener.stageStarted(name, state.step(), steps);
+    }
+
+    /** Writes a line of metrics. */
+    void report(Metrics metrics) {
+        directory.metrics().append(metrics.toJson());
+        listener.reported(metrics.toJson());
+    }
+
+    void evaluated(String label, RunState state, Evaluator.Result result) {
+        for (Sample sample : result.samples()) {
+            directory.samples().append(sample.toJson());
+            listener.sampled(sample);
+        }
+        report(state.metrics(EvalOptions.STAGE)
+                .set(Metrics.LABEL, label)
+                .set(Metrics.EVALUATION, result.evaluation().toJson()));
+        listener.evaluated(label, result.evaluation());
+    }
+
+    void evaluating(String label, long done, long responses) {
+        listener.evaluating(label, done, responses);
+    }
+
+    /** Adds the held-out figures of the moment to a line of metrics: one response to each of a few of the hardest problems. */
+    void probe(Metrics metrics, RlOptions options) {
+        int perTask = Math.max(1, options.evaluationProblems() / tasks.size());
+        List<Integer> hardest = tasks.stream().map(Task::levels).distinct().toList();
+        EvalOptions small = new EvalOptions(perTask, hardest, 1, 1, 1.0, options.maxResponseTokens(), false);
+        Evaluation.Score score = evaluator()
+                .evaluate(small, "", 0, (done, all) -> {})
+                .evaluation()
+                .hardest();
+        metrics.set(Metrics.HELD_OUT_ACCURACY, score.passAt1())
+                .set(Metrics.HELD_OUT_RESPONSE_LENGTH, score.meanResponseTokens());
+    }
+
+    /** To be called after every step: saves where it is time to, and stops where it was asked for. */
+    void stepDone(RunState state, long steps, int checkpointEverySteps) {
+        listener.stepDone(stage, state.step(), steps);
+        boolean stop = stopRequested.getAsBoolean() && state.step() < steps;
+        if (state.step() % checkpointEverySteps == 0 || state.step() == steps || stop) {
+            save(state);
+        }
+        if (stop) {
+            throw new RunStopped("stopped after step " + state.step() + " of " + steps + " of stage " + stage);
+        }
+    }
+
+    void save(RunState state) {
+        checkpoints.publish(model, reference, state, stage);
+    }
+
+    void stageFinished() {
+        listener.stageFinished(stage);
+    }
+
+    /** Makes the current policy the reference of the KL penalty. */
+    void refreshReference() {
+        DeepseekModel copy = reference == null ? DeepseekModel.empty(model.config(), model.engine()) : reference;
+        copy.parameters().values().copyFrom(model.parameters().values());
+        copy.refresh();
+        reference = copy;
+    }
+
+    void setReference(@Nullable DeepseekModel restored) {
+        reference = restored;
+    }
+
+    /** Log-probabilities of the sequences' targets under the reference model. */
+    float[][] referenceLogProbs(List<TrainingSequence> sequences, RlOptions options) {
+        DeepseekModel policy = reference;
+        if (policy == null) {
+            throw new LearnException(
+                    "klCoefficient is " + options.klCoefficient() + " but there is no reference model");
+        }
+        return Trainer.score(policy, sequences, (float) (1 / options.temperature()));
+    }
+}

@@ -1,0 +1,44 @@
+package dev.fathom.model;
+
+import dev.fathom.engine.DType;
+import dev.fathom.engine.Segments;
+import dev.fathom.engine.Tensor;
+import dev.fathom.engine.Workspace;
+import java.util.List;
+
+/**
+ * Token rows of several sequences packed one after another, without padding.
+ *
+ * @param ids I32 {@code [N]}
+ * @param positions I32 {@code [N]}, each row's place in its own sequence
+ * @param segments which rows belong to which sequence, and where its keys and values lie
+ */
+public record Batch(Tensor ids, Tensor positions, Segments segments) {
+
+    /** Whole sequences from position 0, each attending to itself only. */
+    public static Batch packed(List<int[]> sequences, Workspace workspace) {
+        int[] lengths = sequences.stream().mapToInt(sequence -> sequence.length).toArray();
+        Segments segments = Segments.packed(lengths);
+        return of(sequences, segments, workspace);
+    }
+
+    /** Continuations: the tokens of segment s stand at {@code segments.position()[s]} and after. */
+    public static Batch of(List<int[]> tokens, Segments segments, Workspace workspace) {
+        Tensor ids = workspace.allocate(DType.I32, segments.rows());
+        Tensor positions = workspace.allocate(DType.I32, segments.rows());
+        for (int s = 0; s < segments.count(); s++) {
+            int[] sequence = tokens.get(s);
+            int start = segments.rowStart()[s];
+            for (int i = 0; i < sequence.length; i++) {
+                ids.setInt(0, start + i, sequence[i]);
+                positions.setInt(0, start + i, segments.position()[s] + i);
+            }
+        }
+        return new Batch(ids, positions, segments);
+    }
+
+    /** Number of token rows. */
+    public int rows() {
+        return segments.rows();
+    }
+}
