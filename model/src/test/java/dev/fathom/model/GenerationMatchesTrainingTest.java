@@ -58,15 +58,15 @@ class GenerationMatchesTrainingTest {
             .build();
 
     static Stream<Arguments> models() {
-        List<Arguments> models = new ArrayList<>();
-        for (Precision precision : Precision.values()) {
-            for (int threads = 1; threads <= 2; threads++) {
-                models.add(Arguments.of("tiny", TinyDeepseek.LATENT_QUERY, precision, threads));
-                models.add(Arguments.of("tiny, YaRN", TinyDeepseek.YARN, precision, threads));
-                models.add(Arguments.of("wide", WIDE, precision, threads));
-            }
-        }
-        return models.stream();
+        return Stream.of(
+                Arguments.of("tiny", TinyDeepseek.LATENT_QUERY, Precision.F32, 1),
+                Arguments.of("tiny", TinyDeepseek.LATENT_QUERY, Precision.BF16, 2),
+                Arguments.of("tiny, YaRN", TinyDeepseek.YARN, Precision.F32, 2),
+                Arguments.of("tiny, YaRN", TinyDeepseek.YARN, Precision.BF16, 1),
+                Arguments.of("wide", WIDE, Precision.F32, 1),
+                Arguments.of("wide", WIDE, Precision.F32, 2),
+                Arguments.of("wide", WIDE, Precision.BF16, 1),
+                Arguments.of("wide", WIDE, Precision.BF16, 2));
     }
 
     @ParameterizedTest(name = "{0}, {2}, threads: {3}")
@@ -95,7 +95,7 @@ class GenerationMatchesTrainingTest {
             DeepseekModel model = TinyDeepseek.model(config, engine, SEED);
             List<int[]> sequences = TinyDeepseek.sequences(config, 2, 33, 16, 1, 47, 22, 40);
             List<Row> trained = trained(model, sequences);
-            for (long shuffle = 1; shuffle <= 3; shuffle++) {
+            for (long shuffle = 1; shuffle <= 2; shuffle++) {
                 Decoding decoding = new Decoding(model, sequences);
                 decodeAtRandom(decoding, sequences, new Random(shuffle));
                 assertThat(decoding.differences(trained))

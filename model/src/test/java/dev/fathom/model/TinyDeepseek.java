@@ -67,9 +67,9 @@ final class TinyDeepseek {
             .build();
 
     /**
-     * YaRN whose ramp lies inside the rotated pairs, gates that are not normalised, two dense layers of four, no MTP.
+     * YaRN whose ramp lies inside the rotated pairs, gates that are not normalised, two dense layers of three, no MTP.
      */
-    static final DeepseekConfig YARN = shape().numHiddenLayers(4)
+    static final DeepseekConfig YARN = shape().numHiddenLayers(3)
             .firstKDenseReplace(2)
             .ropeHeadDim(8)
             .ropeTheta(100)
@@ -84,7 +84,7 @@ final class TinyDeepseek {
 
     /** Experts from the first layer on, YaRN and MTP together. */
     static final DeepseekConfig ALL_EXPERTS = YARN.toBuilder()
-            .numHiddenLayers(3)
+            .numHiddenLayers(2)
             .firstKDenseReplace(0)
             .topGroups(3)
             .normalizeTopK(true)

@@ -20,8 +20,11 @@ import org.junit.jupiter.api.TestReporter;
 /**
  * A whole training run in miniature: forward and backward pass in two micro-batches, clipping, AdamW, bias update,
  * packing, sixty times. Its losses are recorded in {@code training-curve.csv}; a change of any kernel, of the initial
- * weights or of a rule of training shows there, intended or not. Recorded on 512-bit vectors; results do not depend on
- * the vector width.
+ * weights or of a rule of training shows there, intended or not (the test publishes the lines to record when it was).
+ *
+ * <p>Results do not depend on the vector width: 128, 256 and 512 bits gave the same seven digits. The tolerance of 1e-4
+ * leaves room for another order of a sum, which moves the last losses by about 1e-6 (measured with one weight column
+ * an ulp off).
  */
 class TrainingCurveTest {
     private static final int STEPS = 60;
@@ -99,16 +102,16 @@ class TrainingCurveTest {
             Workspace workspace = new Workspace();
             for (int step = 0; step < STEPS; step++) {
                 List<int[]> batch = new ArrayList<>();
-                for (int s = 0; s < 12; s++) {
-                    batch.add(pattern(random, 8 + random.nextInt(17)));
+                for (int s = 0; s < 8; s++) {
+                    batch.add(pattern(random, 8 + random.nextInt(15)));
                 }
                 TinyDeepseek.Totals totals = TinyDeepseek.Totals.of(batch, 0);
                 RoutingLog log = model.newRoutingLog();
                 parameters.zeroGradients();
                 TinyDeepseek.Losses first =
-                        TinyDeepseek.backward(model, batch.subList(0, 6), 0, LAMBDA, ALPHA, totals, log, workspace);
+                        TinyDeepseek.backward(model, batch.subList(0, 4), 0, LAMBDA, ALPHA, totals, log, workspace);
                 TinyDeepseek.Losses second =
-                        TinyDeepseek.backward(model, batch.subList(6, 12), 0, LAMBDA, ALPHA, totals, log, workspace);
+                        TinyDeepseek.backward(model, batch.subList(4, 8), 0, LAMBDA, ALPHA, totals, log, workspace);
                 curve.add(new Point(
                         step,
                         first.main() + second.main(),
