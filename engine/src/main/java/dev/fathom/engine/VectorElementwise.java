@@ -34,18 +34,24 @@ final class VectorElementwise {
         });
     }
 
-    /** A token may occur many times, so tasks divide the columns, and each walks all rows in order. */
+    /**
+     * A token may occur many times, so tasks divide the rows of the table: each walks all ids in order and adds those it owns. (Dividing the
+     * columns would be as exact, but neighbouring cores then write neighbouring cache lines: six times slower than one thread.)
+     */
     void embeddingBackward(Tensor dOut, Tensor ids, Tensor dTable) {
         long rows = ids.size();
-        long width = dTable.columns();
+        int width = Math.toIntExact(dTable.columns());
         Checks.f32("dTable", dTable);
         Checks.indices("ids", ids, rows, dTable.rows());
         dOut.require("dOut", DType.F32, rows, width);
-        pool.forBlocks(width, Grain.columns(width, rows, pool.threads()), (from, to, worker) -> {
-            int columns = (int) (to - from);
+        int tasks = Grain.rows(rows, width) >= rows ? 1 : 4 * pool.threads();
+        pool.run(tasks, (task, worker) -> {
             for (long n = 0; n < rows; n++) {
-                long sum = dTable.rowAddress(Checks.intAt(ids, n)) + 4 * from;
-                add(sum, dOut.rowAddress(n) + 4 * from, sum, columns);
+                int id = Checks.intAt(ids, n);
+                if (id % tasks == task) {
+                    long sum = dTable.rowAddress(id);
+                    add(sum, dOut.rowAddress(n), sum, width);
+                }
             }
         });
     }
