@@ -18,7 +18,7 @@ import tools.jackson.databind.node.ObjectNode;
  * record, and what a recipe may say is exactly what the defaults have.
  */
 final class RecipeJson {
-    private static final List<String> KEYS = List.of("name", "tasks", "model", "stages");
+    private static final List<String> KEYS = List.of("name", "tasks", "model", "stages", "nominalMinutes");
 
     private RecipeJson() {}
 
@@ -63,7 +63,9 @@ final class RecipeJson {
         if (name == null || !name.isString()) {
             throw new LearnException("name must be a string, found " + name);
         }
-        return new Recipe(name.asString(), tasks, model, stages);
+        JsonNode minutes = object.get("nominalMinutes");
+        Check.that(minutes == null || minutes.isNumber(), "nominalMinutes must be a number, found " + minutes);
+        return new Recipe(name.asString(), tasks, model, stages, minutes == null ? null : minutes.asDouble());
     }
 
     private static JsonNode array(ObjectNode object, String key) {
@@ -144,6 +146,9 @@ final class RecipeJson {
             ObjectNode object = stages.addObject();
             object.put("stage", stage.stage());
             object.setAll((ObjectNode) Json.MAPPER.valueToTree(stage));
+        }
+        if (recipe.nominalMinutes() != null) {
+            root.put("nominalMinutes", recipe.nominalMinutes());
         }
         return Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(root);
     }

@@ -200,6 +200,19 @@ public final class RunDirectory implements AutoCloseable {
         return Files.isRegularFile(path.resolve(INFO));
     }
 
+    /** Whether a process works on the run. A run that says it is running and is not in use was interrupted. */
+    public static boolean isInUse(Path path) {
+        try {
+            String owner = Files.readString(path.resolve(LOCK)).strip();
+            return !owner.isEmpty()
+                    && ProcessHandle.of(Long.parseLong(owner))
+                            .map(ProcessHandle::isAlive)
+                            .orElse(false);
+        } catch (IOException | NumberFormatException e) {
+            return false; // no such file, or one that is just being written
+        }
+    }
+
     private static void requireRun(Path path) {
         if (!isRun(path)) {
             throw new LearnException(path

@@ -15,6 +15,9 @@ import org.jspecify.annotations.Nullable;
  * @param java version of the JVM
  * @param machine processor and memory, for the reader of timings
  * @param kernels the kernels line, such as {@code vector 512-bit + oneDNN bf16, 2 threads}
+ * @param precision of the matrix products, {@code f32} or {@code bf16}: another one gives other bits
+ * @param gemm which matrix products were asked for: {@code auto}, {@code vector} or a provider's name
+ * @param startFrom the model directory that the run started from, or null for random weights
  * @param recipe the complete recipe, every default written out
  */
 public record RunInfo(
@@ -27,8 +30,24 @@ public record RunInfo(
         String java,
         String machine,
         String kernels,
+        String precision,
+        String gemm,
+        @Nullable String startFrom,
         Map<String, @Nullable Object> recipe) {
     public RunInfo withStatus(String newStatus) {
-        return new RunInfo(name, created, newStatus, command, seed, fathom, java, machine, kernels, recipe);
+        return new RunInfo(
+                name,
+                created,
+                newStatus,
+                command,
+                seed,
+                fathom,
+                java,
+                machine,
+                kernels,
+                precision,
+                gemm,
+                startFrom,
+                recipe);
     }
 }

@@ -2,6 +2,7 @@ package dev.fathom.learn.stage;
 
 import dev.fathom.engine.Engine;
 import dev.fathom.learn.Json;
+import dev.fathom.learn.LearnException;
 import dev.fathom.learn.recipe.EvalOptions;
 import dev.fathom.learn.recipe.PretrainOptions;
 import dev.fathom.learn.recipe.Recipe;
@@ -75,6 +76,40 @@ public final class Learning {
         }
         run.update(run.info().withStatus("finished"));
         Report.write(run.path());
+    }
+
+    /**
+     * Finds out what can be known before the first step: whether the tasks can be found and keep their promises, whether there is
+     * text to pre-train on, whether the model's config is one, whether its sequences are long enough.
+     *
+     * @param startFrom as in {@link #run}
+     * @throws LearnException or a model file's error, saying what is wrong
+     */
+    public static void check(Recipe recipe, @Nullable Path startFrom) {
+        List<Task> tasks = recipe.tasks().stream().map(Tasks::find).toList();
+        tasks.forEach(Tasks::check);
+        DeepseekConfig config;
+        if (startFrom == null) {
+            config = config(recipe, ProblemCodec.tokenizerFor(tasks));
+        } else {
+            CheckpointReader reader = CheckpointReader.open(startFrom);
+            new ProblemCodec(reader.tokenizer());
+            config = reader.config();
+        }
+        for (StageOptions stage : recipe.stages()) {
+            switch (stage) {
+                case PretrainOptions options -> tasks.forEach(ProblemText::requireSolutions);
+                case RlOptions options -> checkLength(options.maxResponseTokens(), config);
+                case EvalOptions options -> checkLength(options.maxResponseTokens(), config);
+            }
+        }
+    }
+
+    private static void checkLength(int maxResponseTokens, DeepseekConfig config) {
+        if (maxResponseTokens >= config.maxPositionEmbeddings()) {
+            throw new LearnException("maxResponseTokens is " + maxResponseTokens + ", but problem and response together"
+                    + " have at most max_position_embeddings=" + config.maxPositionEmbeddings() + " tokens.");
+        }
     }
 
     private static DeepseekConfig config(Recipe recipe, Tokenizer tokenizer) {

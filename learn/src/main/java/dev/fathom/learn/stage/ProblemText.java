@@ -48,11 +48,22 @@ final class ProblemText {
     private TrainingSequence document(RandomSource random) {
         Task task = random.pick(tasks);
         Problem problem = new Problems(task).train(random, options.drawLevel(random, task.levels()));
-        Solution worked = task.solve(problem, random)
-                .orElseThrow(() -> new LearnException("Task " + task.name()
-                        + " has no worked solutions (Task.solve), so there is no text to pre-train on; it can be used for"
-                        + " reinforcement learning of a model that was pre-trained on other tasks."));
+        Solution worked = task.solve(problem, random).orElseThrow(() -> noSolutions(task));
         Solution shown = random.chance(options.workedShare()) ? worked : worked.guess();
         return codec.document(problem, shown, options.trainOnPrompt());
+    }
+
+    /** @throws LearnException if the task has no worked solutions */
+    static void requireSolutions(Task task) {
+        RandomSource random = RandomSource.at(0, TEXT, 0);
+        if (task.solve(new Problems(task).train(random, 1), random).isEmpty()) {
+            throw noSolutions(task);
+        }
+    }
+
+    private static LearnException noSolutions(Task task) {
+        return new LearnException("Task " + task.name()
+                + " has no worked solutions (Task.solve), so there is no text to pre-train on; it can be used for"
+                + " reinforcement learning of a model that was pre-trained on other tasks.");
     }
 }

@@ -123,7 +123,11 @@ final class Session {
         listener.evaluated(label, result.evaluation());
     }
 
+    /** Stops here, too: an evaluation takes a while, changes nothing, and begins again when the run goes on. */
     void evaluating(String label, long done, long responses) {
+        if (stopRequested.getAsBoolean()) {
+            throw new RunStopped("stopped while evaluating " + label);
+        }
         listener.evaluating(label, done, responses);
     }
 

@@ -3,6 +3,7 @@ package dev.fathom.learn.task;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** Adding several whole numbers. Worked solutions add column by column, units first, with written carries. */
@@ -70,6 +71,20 @@ public final class Addition implements Task {
     public Optional<Solution> solve(Problem problem, RandomSource random) {
         Operands operands = problem.data(Operands.class);
         return Optional.of(new Solution(columnAddition(operands), Long.toString(operands.sum())));
+    }
+
+    private static final Pattern TYPED = Pattern.compile("[1-9]\\d{0,8}(\\+[1-9]\\d{0,8}){1,99}=?");
+
+    @Override
+    public Optional<Problem> read(String text) {
+        String typed = text.replace(" ", "");
+        if (!TYPED.matcher(typed).matches()) {
+            return Optional.empty();
+        }
+        List<Long> numbers = Arrays.stream(typed.replace("=", "").split("\\+", -1))
+                .map(Long::valueOf)
+                .toList();
+        return Optional.of(problem(numbers, levels()));
     }
 
     // Columns of a row: wide enough for every running sum, so that every row has the same shape.

@@ -1,8 +1,11 @@
 package dev.fathom.learn.task;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -90,6 +93,21 @@ public final class Countdown implements Task {
         }
         text.append(data.expression).append('=').append(data.target).append(';');
         return Optional.of(new Solution(text.toString(), data.expression));
+    }
+
+    private static final Pattern TYPED = Pattern.compile("(\\d{1,6}):(\\d{1,4}(?: \\d{1,4}){1,7})=?");
+
+    @Override
+    public Optional<Problem> read(String text) {
+        Matcher matcher = TYPED.matcher(text.strip());
+        if (!matcher.matches()) {
+            return Optional.empty();
+        }
+        List<Integer> numbers =
+                Arrays.stream(matcher.group(2).split(" ", -1)).map(Integer::valueOf).toList();
+        // Whether the target can be reached nobody has said, so there is no expression that reaches it.
+        return Optional.of(
+                problem(numbers, new Part(Integer.parseInt(matcher.group(1)), "", ' '), levels()));
     }
 
     /** A positive whole number and how it was reached; {@code operator} is the last one applied, or a space. */

@@ -2,6 +2,8 @@ package dev.fathom.learn.task;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Multiplying two whole numbers. Worked solutions are long multiplication, one digit at a time with written carries. */
 public final class Multiplication implements Task {
@@ -59,6 +61,16 @@ public final class Multiplication implements Task {
     public Optional<Solution> solve(Problem problem, RandomSource random) {
         Factors factors = problem.data(Factors.class);
         return Optional.of(new Solution(longMultiplication(factors), Long.toString(factors.product())));
+    }
+
+    private static final Pattern TYPED = Pattern.compile("([1-9]\\d{0,8})\\*([1-9]\\d{0,8})=?");
+
+    @Override
+    public Optional<Problem> read(String text) {
+        Matcher matcher = TYPED.matcher(text.replace(" ", ""));
+        return matcher.matches()
+                ? Optional.of(problem(Long.parseLong(matcher.group(1)), Long.parseLong(matcher.group(2)), levels()))
+                : Optional.empty();
     }
 
     // Columns of a row: the widest left factor. Shorter ones are padded, so that every row has the same shape.

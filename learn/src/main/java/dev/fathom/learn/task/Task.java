@@ -69,4 +69,12 @@ public interface Task {
     default Optional<Solution> solve(Problem problem, RandomSource random) {
         return Optional.empty();
     }
+
+    /**
+     * The problem that someone typed, such as {@code 34*27} or {@code 34*27=}, so that a chat can put it as the model knows it and grade the
+     * answer; empty for text that is no problem of this task, or if the task cannot tell.
+     */
+    default Optional<Problem> read(String text) {
+        return Optional.empty();
+    }
 }

@@ -48,6 +48,9 @@ class ReportTest {
                 "25.0.3",
                 "2 cores, 8 GB",
                 "vector 512-bit + oneDNN bf16, 2 threads",
+                "bf16",
+                "auto",
+                null,
                 recipe);
         try (RunDirectory run = RunDirectory.create(path, info)) {
             writeMetrics(run);
