@@ -171,14 +171,10 @@ class RoutingBalanceTest {
     void figuresOfTheLog() {
         RoutingLog log = new RoutingLog(3, 4);
         assertThat(log.maxViolation()).isZero();
-        assertThat(log.shares()).isEmpty();
         log.record(0, routed(3, 1, 2, 2)); // mean 2: 3/2 - 1
         assertThat(log.maxViolation()).isEqualTo(0.5);
         log.record(2, routed(0, 0, 4, 4)); // mean 2: 4/2 - 1, the worse layer
         assertThat(log.maxViolation()).isEqualTo(1);
-        assertThat(log.shares()).hasSize(2);
-        assertThat(log.shares().get(0)).containsExactly(0.375, 0.125, 0.25, 0.25);
-        assertThat(log.shares().get(1)).containsExactly(0, 0, 0.5, 0.5);
         log.record(2, routed(4, 4, 0, 0));
         assertThat(log.maxViolation()).isEqualTo(0.5);
         assertThat(log.mixtures()).isEqualTo(3);
