@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * ({@link OneDnnMatmul}); results more than {@link #MAX_RESULTS} wide are divided into fixed parts. That a row's bits do not
  * depend on the block it falls into is a property of oneDNN's kernels, not a promise: {@link OneDnnProvider} checks it on the machine.
  *
- * <p>Weight gradients are {@link VectorGemm}'s, with operands rounded the same way: oneDNN would need both operands transposed.
+ * <p>Weight gradients in bf16 are {@link OneDnnGradient}'s, those in f32 {@link VectorGemm}'s, which is as fast there.
  */
 public final class OneDnnGemm implements Gemm {
     /** Most results per primitive: the weights of one part stay in the second-level cache. */
@@ -38,6 +38,8 @@ public final class OneDnnGemm implements Gemm {
 
     private record Shape(int length, int results, int stride) {}
 
+    private record GradientShape(int groups, int outputs, int inputs) {}
+
     private record PackingShape(Shape shape, long rowStride, long columnStride) {}
 
     private final Precision precision;
@@ -47,7 +49,8 @@ public final class OneDnnGemm implements Gemm {
     private final int elementBytes;
     private final long[] streams;
     private final Map<Shape, OneDnnMatmul> matmuls = new HashMap<>();
-    private final Map<PackingShape, OneDnnMatmul.Reorder> packings = new HashMap<>();
+    private final Map<PackingShape, OneDnnProduct> packings = new HashMap<>();
+    private final Map<GradientShape, OneDnnGradient> weightGradients = new HashMap<>();
 
     OneDnnGemm(Precision precision, WorkerPool pool) {
         this.precision = precision;
@@ -98,7 +101,25 @@ public final class OneDnnGemm implements Gemm {
 
     @Override
     public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
-        gradients.backwardWeight(dy, x, groups, dw);
+        if (precision == Precision.F32) {
+            gradients.backwardWeight(dy, x, groups, dw);
+            return;
+        }
+        dy.require("dy", DType.F32, groups.rows(), dy.columns());
+        x.require("x", DType.F32, groups.rows(), x.columns());
+        dw.require("dw", DType.F32, groups.count() * dy.columns(), x.columns());
+        if (!dw.isDense()) {
+            throw new IllegalArgumentException("dw must be dense, is " + dw);
+        }
+        OneDnnLibrary.useOneThread();
+        weightGradients
+                .computeIfAbsent(
+                        new GradientShape(groups.count(), (int) dy.columns(), (int) x.columns()),
+                        s -> new OneDnnGradient(s.groups, s.outputs, s.inputs, pool.threads()))
+                .accumulate(dy, x, groups, dw, pool, streams);
+        Reference.reachabilityFence(dy);
+        Reference.reachabilityFence(x);
+        Reference.reachabilityFence(dw);
     }
 
     @Override
@@ -106,6 +127,10 @@ public final class OneDnnGemm implements Gemm {
         gradients.close();
         matmuls.values().forEach(OneDnnMatmul::close);
         matmuls.clear();
+        packings.values().forEach(OneDnnProduct::close);
+        packings.clear();
+        weightGradients.values().forEach(OneDnnGradient::close);
+        weightGradients.clear();
     }
 
     private static PackedWeights packed(Packed weights, RowGroups groups) {
@@ -243,7 +268,7 @@ public final class OneDnnGemm implements Gemm {
     }
 
     /** A range of results with its own primitives, and where its weights lie in a group's memory. */
-    private record Part(OneDnnMatmul matmul, OneDnnMatmul.Reorder packing, int first, long offset) {}
+    private record Part(OneDnnMatmul matmul, OneDnnProduct packing, int first, long offset) {}
 
     /** A stack of weight matrices for one direction, {@code [length, results]} each. */
     private final class Orientation {
@@ -264,15 +289,15 @@ public final class OneDnnGemm implements Gemm {
             this.columnStride = columnStride;
             OneDnnLibrary.useOneThread();
             int count = (results + MAX_RESULTS - 1) / MAX_RESULTS;
-            int width = (int) ((results / count + 63L) / 64 * 64);
+            int width = ((results + count - 1) / count + 63) / 64 * 64;
             long offset = 0;
             for (int first = 0; first < results; first += width) {
                 Shape shape = new Shape(length, Math.min(width, results - first), results);
                 OneDnnMatmul matmul = matmuls.computeIfAbsent(
                         shape, s -> new OneDnnMatmul(type, s.length, s.results, s.stride, pool.threads()));
-                OneDnnMatmul.Reorder packing = packings.computeIfAbsent(
+                OneDnnProduct packing = packings.computeIfAbsent(
                         new PackingShape(shape, rowStride, columnStride),
-                        s -> matmul.packing(s.rowStride, s.columnStride, pool.threads()));
+                        s -> matmul.packing(s.rowStride, s.columnStride));
                 parts.add(new Part(matmul, packing, first, offset));
                 offset += matmul.weightsBytes();
             }
@@ -301,7 +326,9 @@ public final class OneDnnGemm implements Gemm {
                         worker,
                         streams[worker],
                         source + first * elementBytes,
-                        memory.address() + groupBytes * group + part.offset);
+                        0,
+                        memory.address() + groupBytes * group + part.offset,
+                        0);
             };
             pool.run(groups * parts.size(), task);
             Reference.reachabilityFence(weights);

@@ -1,6 +1,7 @@
 package dev.fathom.onednn;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -53,6 +54,9 @@ final class OneDnnLibrary {
             MethodHandle streamCreate,
             MethodHandle attributesCreate,
             MethodHandle attributesSetScratchpad,
+            MethodHandle attributesSetPostOperations,
+            MethodHandle postOperationsCreate,
+            MethodHandle postOperationsAppendSum,
             MethodHandle descriptorStrided,
             MethodHandle descriptorTagged,
             MethodHandle descriptorBytes,
@@ -90,7 +94,7 @@ final class OneDnnLibrary {
         return FAILURE;
     }
 
-    /** The directory of the unpacked libraries' main file; unpacks them if this user has not yet done so. */
+    /** The unpacked library; unpacks them if this user has not yet done so. */
     private static Path unpack() throws IOException {
         String system = System.getProperty("os.name") + " " + System.getProperty("os.arch");
         if (!system.equals("Linux amd64")) {
@@ -134,6 +138,9 @@ final class OneDnnLibrary {
                 binder.status("dnnl_stream_create", ADDRESS, JAVA_LONG, JAVA_INT),
                 binder.status("dnnl_primitive_attr_create", ADDRESS),
                 binder.status("dnnl_primitive_attr_set_scratchpad_mode", JAVA_LONG, JAVA_INT),
+                binder.status("dnnl_primitive_attr_set_post_ops", JAVA_LONG, JAVA_LONG),
+                binder.status("dnnl_post_ops_create", ADDRESS),
+                binder.status("dnnl_post_ops_append_sum", JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT),
                 binder.status("dnnl_memory_desc_create_with_strides", ADDRESS, JAVA_INT, ADDRESS, JAVA_INT, ADDRESS),
                 binder.status("dnnl_memory_desc_create_with_tag", ADDRESS, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT),
                 binder.function("dnnl_memory_desc_get_size", JAVA_LONG, JAVA_LONG),
@@ -199,11 +206,22 @@ final class OneDnnLibrary {
         /** Scratch memory of primitives comes from the caller, so that threads can share a primitive. */
         static final long ATTRIBUTES = attributes();
 
+        /** The same, and the product is added to what the target holds. */
+        static final long ADDING = adding();
+
         private Engine() {}
 
         private static long attributes() {
             long attributes = create("attributes", out -> (int) CALL.attributesCreate.invokeExact(out));
             check("scratchpad mode", () -> (int) CALL.attributesSetScratchpad.invokeExact(attributes, SCRATCHPAD_USER));
+            return attributes;
+        }
+
+        private static long adding() {
+            long attributes = attributes();
+            long operations = create("post_ops", out -> (int) CALL.postOperationsCreate.invokeExact(out));
+            check("sum", () -> (int) CALL.postOperationsAppendSum.invokeExact(operations, 1f, 0, F32));
+            check("post_ops", () -> (int) CALL.attributesSetPostOperations.invokeExact(attributes, operations));
             return attributes;
         }
     }
@@ -261,9 +279,11 @@ final class OneDnnLibrary {
         }
     }
 
-    static long matmul(long source, long weights, long target) {
+    /** @param add whether the product is added to the target */
+    static long matmul(long source, long weights, long target, boolean add) {
+        long attributes = add ? Engine.ADDING : Engine.ATTRIBUTES;
         return create("matmul", out ->
-                (int) CALL.matmul.invokeExact(out, Engine.HANDLE, source, weights, 0L, target, Engine.ATTRIBUTES));
+                (int) CALL.matmul.invokeExact(out, Engine.HANDLE, source, weights, 0L, target, attributes));
     }
 
     static long reorder(long source, long target) {

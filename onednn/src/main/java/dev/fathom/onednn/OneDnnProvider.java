@@ -1,15 +1,14 @@
 package dev.fathom.onednn;
 
-import dev.fathom.engine.DType;
 import dev.fathom.engine.Gemm;
 import dev.fathom.engine.GemmProvider;
+import dev.fathom.engine.Memory;
 import dev.fathom.engine.Precision;
-import dev.fathom.engine.RowGroups;
-import dev.fathom.engine.Tensor;
 import dev.fathom.engine.WorkerPool;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.EnumMap;
 import java.util.Map;
-import java.util.Random;
 
 /**
  * Offers {@link OneDnnGemm} where the library loads and its rows are the same bits in every batch, which a self-check on this
@@ -58,10 +57,10 @@ public final class OneDnnProvider implements GemmProvider {
     }
 
     private static String selfCheck(Precision precision) {
-        try (WorkerPool pool = new WorkerPool(1);
-                Gemm gemm = new OneDnnGemm(precision, pool)) {
+        OneDnnLibrary.useOneThread();
+        try (Arena arena = Arena.ofConfined()) {
             for (int[] shape : SHAPES) {
-                String difference = difference(gemm, shape[0], shape[1]);
+                String difference = difference(precision, shape[0], shape[1], arena);
                 if (!difference.isEmpty()) {
                     return difference;
                 }
@@ -72,40 +71,58 @@ public final class OneDnnProvider implements GemmProvider {
         }
     }
 
-    /** Multiplies the same rows in batches of every block size and says where bits differ. */
-    static String difference(Gemm gemm, int inputs, int outputs) {
+    /**
+     * Multiplies the same rows in blocks of every size and says where bits differ. It drives the primitives themselves, on operands
+     * that need no rounding: vector code is slow until it is compiled, and this runs first of all.
+     */
+    private static String difference(Precision precision, int inputs, int outputs, Arena arena) {
+        int type = precision == Precision.BF16 ? OneDnnLibrary.BF16 : OneDnnLibrary.F32;
+        int elementBytes = precision == Precision.BF16 ? 2 : 4;
         int rows = OneDnnMatmul.MAX_ROWS;
-        Random random = new Random(inputs);
-        Gemm.Packed packed = gemm.pack(random(random, outputs, inputs));
-        Tensor x = random(random, rows, inputs);
-        Tensor expected = Tensor.zeros(DType.F32, rows, outputs);
-        Tensor found = Tensor.zeros(DType.F32, rows, outputs);
-        gemm.forward(x, RowGroups.single(rows), packed, expected);
-        for (int size : new int[] {1, 2, 3, 4, 8, 16, 32, 64}) {
-            found.zero();
-            // Small blocks at a few places only: the check must not delay the start.
-            for (int from = size / 2; from + size <= rows; from += Math.max(size, 27)) {
-                Tensor part = found.rows(from, from + size);
-                gemm.forward(x.rows(from, from + size), RowGroups.single(size), packed, part);
-                if (part.segment()
-                                .asSlice(0, 4L * size * outputs)
-                                .mismatch(expected.rows(from, from + size)
-                                        .segment()
-                                        .asSlice(0, 4L * size * outputs))
-                        >= 0) {
-                    return gemm.name() + " is not exact on this machine: a row of [" + outputs + ", " + inputs
-                            + "] has other bits in a batch of " + size + " than in one of " + rows;
+        try (OneDnnMatmul matmul = new OneDnnMatmul(type, inputs, outputs, outputs, 1);
+                OneDnnProduct packing = matmul.packing(1, inputs)) {
+            long stream = OneDnnLibrary.stream();
+            long weights = operands(elementBytes, (long) inputs * outputs, arena);
+            long packed =
+                    arena.allocate(matmul.weightsBytes(), Memory.ALIGNMENT).address();
+            packing.run(0, stream, weights, 0, packed, 0);
+            long x = operands(elementBytes, (long) rows * inputs, arena);
+            long scratch =
+                    arena.allocate(matmul.scratchBytes() + 1, Memory.ALIGNMENT).address();
+            MemorySegment expected = arena.allocate(4L * rows * outputs, Memory.ALIGNMENT);
+            matmul.run(OneDnnMatmul.BLOCKS.length - 1, 0, stream, x, packed, expected.address(), scratch);
+            MemorySegment found = arena.allocate(expected.byteSize(), Memory.ALIGNMENT);
+            for (int block = 0; block < OneDnnMatmul.BLOCKS.length; block++) {
+                int size = OneDnnMatmul.BLOCKS[block];
+                for (int from = size == rows ? 0 : size / 2; from + size <= rows; from += Math.max(size, 27)) {
+                    long source = x + (long) from * inputs * elementBytes;
+                    matmul.run(block, 0, stream, source, packed, found.address(), scratch);
+                    long bytes = 4L * size * outputs;
+                    long start = 4L * from * outputs;
+                    if (MemorySegment.mismatch(found, 0, bytes, expected, start, start + bytes) >= 0) {
+                        return "oneDNN " + precision + " is not exact on this machine: rows of [" + outputs + ", "
+                                + inputs + "] have other bits in a block of " + size + " than in one of " + rows;
+                    }
                 }
             }
+            return "";
         }
-        return "";
     }
 
-    private static Tensor random(Random random, long... shape) {
-        float[] values = new float[Math.toIntExact(shape[0] * shape[1])];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = (float) random.nextGaussian();
+    /** Numbers of both signs and several magnitudes, as bf16 or floats. */
+    private static long operands(int elementBytes, long count, Arena arena) {
+        long address = arena.allocate(elementBytes * count, Memory.ALIGNMENT).address();
+        int state = 1;
+        for (long i = 0; i < count; i++) {
+            state = state * 1664525 + 1013904223;
+            // Random sign and mantissa, exponents from 2^-4 to 2^3.
+            int bits = (state & 0x80ff_ffff) | (0x3d80_0000 + ((state >>> 4) & 0x0380_0000));
+            if (elementBytes == 2) {
+                Memory.ALL.set(Memory.SHORT, address + 2 * i, (short) (bits >>> 16));
+            } else {
+                Memory.setInt(address + 4 * i, bits);
+            }
         }
-        return Tensor.of(values, shape);
+        return address;
     }
 }
