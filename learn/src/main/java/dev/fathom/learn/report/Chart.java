@@ -62,28 +62,35 @@ record Chart(
             }
             html.append("</span>");
         }
-        html.append("</figcaption>\n").append(svg(drawn));
+        html.append("</figcaption>\n");
+        if (wide) {
+            // A scaled-down picture would have scaled-down letters, so a narrow page shows a picture of its own.
+            html.append(svg(drawn, true, " class=\"on-wide\"")).append(svg(drawn, false, " class=\"on-narrow\""));
+        } else {
+            html.append(svg(drawn, false, ""));
+        }
         if (!note.isEmpty()) {
             html.append("<p class=\"note\">").append(Html.escape(note)).append("</p>\n");
         }
         return html.append("</figure>\n").toString();
     }
 
-    private String svg(List<Series> drawn) {
-        double width = wide ? 760 : 370;
-        double height = wide ? 320 : 210;
+    private String svg(List<Series> drawn, boolean large, String attributes) {
+        double width = large ? 760 : 370;
+        double height = large ? 320 : 210;
         double plotLeft = 54;
         double plotRight = width - (right == null ? 14 : 54);
         double plotTop = left.unit.isEmpty() && right == null ? 8 : 22;
         double plotBottom = height - 40;
-        Range xRange = range(x, drawn.stream().flatMap(s -> s.points.stream().map(Point::x)), wide ? 8 : 4, true);
+        Range xRange = range(x, drawn.stream().flatMap(s -> s.points.stream().map(Point::x)), large ? 8 : 4, true);
         Range leftRange = range(left, ys(drawn, false), 5, false);
         Range rightRange = right == null ? leftRange : range(right, ys(drawn, true), 5, false);
 
         StringBuilder svg = new StringBuilder();
         append(
                 svg,
-                "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">%n",
+                "<svg%s viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">%n",
+                attributes,
                 width,
                 height,
                 Html.escape(title));

@@ -17,7 +17,8 @@ final class Tables {
             return "";
         }
         Evaluation first = models.getFirst().evaluation();
-        StringBuilder html = new StringBuilder("<div class=\"scroll\"><table>\n<thead><tr><th>hardest level</th>");
+        StringBuilder html =
+                new StringBuilder("<div class=\"scroll\"><table>\n<thead><tr><th>held out, hardest level</th>");
         models.forEach(
                 model -> html.append("<th>").append(Html.escape(model.label())).append("</th>"));
         html.append("</tr></thead>\n<tbody>\n");
@@ -29,19 +30,7 @@ final class Tables {
         hardestRow(html, "well formed", models, score -> Numbers.PERCENT.format(score.wellFormed()));
         hardestRow(html, "truncated", models, score -> Numbers.PERCENT.format(score.truncated()));
         hardestRow(html, "held-out problems", models, score -> Integer.toString(score.problems()));
-        row(
-                html,
-                "training time",
-                models,
-                m -> m.seconds().map(Numbers::duration).orElse("–"));
-        row(
-                html,
-                "training tokens",
-                models,
-                m -> m.tokens().map(Numbers.COUNT::format).orElse("–"));
-        html.append("</tbody>\n<thead><tr><th>pass@1 by level</th>");
-        models.forEach(model -> html.append("<th></th>"));
-        html.append("</tr></thead>\n<tbody>\n");
+        group(html, "held out, pass@1 by level", models);
         for (Evaluation.Level level : levels(models)) {
             row(
                     html,
@@ -53,6 +42,9 @@ final class Tables {
                             .map(l -> withInterval(l.score()))
                             .orElse("–"));
         }
+        group(html, "training that led there", models);
+        row(html, "time", models, m -> m.seconds().map(Numbers::duration).orElse("–"));
+        row(html, "tokens", models, m -> m.tokens().map(Numbers.COUNT::format).orElse("–"));
         html.append("</tbody>\n</table></div>\n<p class=\"note\">pass@1 is the mean over ")
                 .append(first.samplesPerProblem())
                 .append(" responses per problem, in brackets its 95 % interval over problems; pass@")
@@ -61,6 +53,12 @@ final class Tables {
                 .append(first.k())
                 .append(" responses solves. Training that only sharpens raises the first and not the second.</p>\n");
         return html.toString();
+    }
+
+    private static void group(StringBuilder html, String name, List<RunData.Model> models) {
+        html.append("</tbody>\n<thead><tr><th>").append(name).append("</th>");
+        models.forEach(model -> html.append("<th></th>"));
+        html.append("</tr></thead>\n<tbody>\n");
     }
 
     private static List<Evaluation.Level> levels(List<RunData.Model> models) {
