@@ -171,10 +171,12 @@ class RoutingBalanceTest {
     void figuresOfTheLog() {
         RoutingLog log = new RoutingLog(3, 4);
         assertThat(log.maxViolation()).isZero();
+        assertThat(log.relativeLoads()).isEmpty();
         log.record(0, routed(3, 1, 2, 2)); // mean 2: 3/2 - 1
         assertThat(log.maxViolation()).isEqualTo(0.5);
         log.record(2, routed(0, 0, 4, 4)); // mean 2: 4/2 - 1, the worse layer
         assertThat(log.maxViolation()).isEqualTo(1);
+        assertThat(log.relativeLoads()).isDeepEqualTo(new double[][] {{1.5, 0.5, 1, 1}, {0, 0, 2, 2}});
         log.record(2, routed(4, 4, 0, 0));
         assertThat(log.maxViolation()).isEqualTo(0.5);
         assertThat(log.mixtures()).isEqualTo(3);
