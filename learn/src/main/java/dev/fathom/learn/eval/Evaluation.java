@@ -14,8 +14,8 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * The result of an evaluation on held-out problems: what {@code fathom eval --json} prints and the report shows.
  *
- * <p>In JSON the overall score's fields stand at the top ({@code passAt1}, {@code passAtK}, {@code k}, {@code greedy}, {@code problems}, {@code
- * meanResponseTokens}, …) and again in {@code hardest} and in each entry of {@code levels}.
+ * <p>In JSON the overall score's fields stand at the top ({@code passAt1}, {@code passAtK}, {@code k}, {@code greedy},
+ * {@code problems}, {@code meanResponseTokens}, …) and again in {@code hardest} and in each entry of {@code levels}.
  *
  * @param k of pass@k
  * @param samplesPerProblem responses per problem

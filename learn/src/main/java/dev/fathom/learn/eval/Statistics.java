@@ -10,8 +10,8 @@ public final class Statistics {
     public record Interval(double low, double high) {}
 
     /**
-     * The probability that at least one of {@code k} responses is right, estimated without bias from {@code n} responses of which {@code
-     * c} were right (Chen et al. 2021, "Evaluating Large Language Models Trained on Code"):
+     * The probability that at least one of {@code k} responses is right, estimated without bias from {@code n}
+     * responses of which {@code c} were right (Chen et al. 2021, "Evaluating Large Language Models Trained on Code"):
      *
      * <pre>{@code 1 - C(n-c, k) / C(n, k)  =  1 - product over i = n-c+1 … n of (1 - k/i)}</pre>
      */
@@ -30,8 +30,8 @@ public final class Statistics {
     }
 
     /**
-     * Wilson's interval for a proportion {@code p} seen in {@code n} independent trials ({@code n} may be an effective, fractional number). Unlike
-     * p ± 1.96 s it stays within 0 … 1 and does not shrink to a point at p = 0 or 1.
+     * Wilson's interval for a proportion {@code p} seen in {@code n} independent trials ({@code n} may be an effective,
+     * fractional number). Unlike p ± 1.96 s it stays within 0 … 1 and does not shrink to a point at p = 0 or 1.
      */
     public static Interval wilson(double p, double n) {
         double z2 = Z_95 * Z_95;
@@ -44,9 +44,9 @@ public final class Statistics {
     /**
      * The interval of pass@1 over problems that were answered several times each.
      *
-     * <p>Responses to one problem are not independent (easy problems are right every time), so the number of responses would make the interval too narrow. This is
-     * Wilson's interval with the effective number of trials, p(1-p) divided by the variance of the mean over problems; it lies between the number of
-     * problems and the number of responses.
+     * <p>Responses to one problem are not independent (easy problems are right every time), so the number of responses
+     * would make the interval too narrow. This is Wilson's interval with the effective number of trials, p(1-p) divided
+     * by the variance of the mean over problems; it lies between the number of problems and the number of responses.
      *
      * @param shares for each problem, the share of its responses that were right
      * @param samplesPerProblem responses per problem

@@ -3,7 +3,8 @@ package dev.fathom.learn.recipe;
 /**
  * The learning rate over a stage.
  *
- * <p>Everything is a share of the stage, not a number of steps: the same schedule fits a stage of any length, and a stage that counts in tokens.
+ * <p>Everything is a share of the stage, not a number of steps: the same schedule fits a stage of any length, and a
+ * stage that counts in tokens.
  *
  * @param schedule the shape after the warm-up
  * @param peak the highest rate
@@ -36,8 +37,8 @@ public record LearningRate(Schedule schedule, double peak, double warmupShare, d
     /**
      * The rate of a step.
      *
-     * @param progress share of the stage that is done when this step is done, above 0 and at most 1: the first step has a rate
-     *     above 0, the last step the final rate
+     * @param progress share of the stage that is done when this step is done, above 0 and at most 1: the first step has
+     *     a rate above 0, the last step the final rate
      */
     public double at(double progress) {
         if (progress < warmupShare) {

@@ -6,13 +6,14 @@ import java.util.List;
 /**
  * Options of pre-training: from random weights to a model of the tasks' language.
  *
- * <p>Most documents are a problem and its bare answer, a minority is worked out. The base model then mostly guesses, but is able to
- * work a problem out, and reinforcement learning has something to select from.
+ * <p>Most documents are a problem and its bare answer, a minority is worked out. The base model then mostly guesses,
+ * but is able to work a problem out, and reinforcement learning has something to select from.
  *
  * @param tokens tokens to train on
  * @param batchTokens tokens per optimizer step, in whole documents
  * @param workedShare share of documents with a worked solution; the others have empty thinking
- * @param levelWeights how often each level occurs, relative to the others: the first is level 1, further levels weigh as the last
+ * @param levelWeights how often each level occurs, relative to the others: the first is level 1, further levels weigh
+ *     as the last
  * @param trainOnPrompt also learn to write the problems; if not, the loss covers responses only
  * @param mtpLossWeight weight of the multi-token-prediction loss (DeepSeek-V3: 0.3, later 0.1)
  * @param learningRate the learning rate over the stage

@@ -38,7 +38,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param tasks names as {@link dev.fathom.learn.task.Tasks#find} knows them
  * @param model the model's configuration under its Hugging Face names, read by module {@code model}
  * @param stages in the order in which they run
- * @param nominalMinutes about how long the recipe takes on a laptop, the measure of {@link #scaledTo}; null if nobody has said
+ * @param nominalMinutes about how long the recipe takes on a laptop, the measure of {@link #scaledTo}; null if nobody
+ *     has said
  */
 public record Recipe(
         String name,
@@ -104,8 +105,9 @@ public record Recipe(
     }
 
     /**
-     * The same recipe for more or less time: pre-training tokens and reinforcement-learning steps in proportion to {@link
-     * #nominalMinutes}. Decided before the run begins and by nothing that is measured, so that a rerun has the same bytes; a slower machine takes longer.
+     * The same recipe for more or less time: pre-training tokens and reinforcement-learning steps in proportion to
+     * {@link #nominalMinutes}. Decided before the run begins and by nothing that is measured, so that a rerun has the
+     * same bytes; a slower machine takes longer.
      */
     public Recipe scaledTo(double minutes) {
         Check.positive("minutes", minutes);

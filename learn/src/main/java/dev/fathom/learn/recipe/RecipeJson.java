@@ -14,8 +14,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Recipes as JSON. Reading lays a stage's keys over its defaults, so that the defaults stand in one place, the {@code defaults()} of each options
- * record, and what a recipe may say is exactly what the defaults have.
+ * Recipes as JSON. Reading lays a stage's keys over its defaults, so that the defaults stand in one place, the {@code
+ * defaults()} of each options record, and what a recipe may say is exactly what the defaults have.
  */
 final class RecipeJson {
     private static final List<String> KEYS = List.of("name", "tasks", "model", "stages", "nominalMinutes");

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Options of reinforcement learning with rule-based rewards: GRPO and its published variants.
  *
- * <p>The defaults are what works for models of a few million parameters: advantage = reward - mean, every token weighs the same, one update per rollout, nothing
- * clipped, no reference model.
+ * <p>The defaults are what works for models of a few million parameters: advantage = reward - mean, every token weighs
+ * the same, one update per rollout, nothing clipped, no reference model.
  *
  * @param steps rollout steps
  * @param groupsPerStep problems per step that are trained on

@@ -7,8 +7,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A line chart as inline SVG: one x axis, a left y axis, optionally a right one. Colours and fonts come from the page's style sheet, so that
- * the chart follows light and dark.
+ * A line chart as inline SVG: one x axis, a left y axis, optionally a right one. Colours and fonts come from the page's
+ * style sheet, so that the chart follows light and dark.
  *
  * @param title what is shown
  * @param note a sentence below, or empty

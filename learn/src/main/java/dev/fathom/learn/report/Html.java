@@ -4,7 +4,9 @@ package dev.fathom.learn.report;
 final class Html {
     private Html() {}
 
-    /** Text for element content and quoted attributes. Control characters, which no document may hold, become U+FFFD. */
+    /**
+     * Text for element content and quoted attributes. Control characters, which no document may hold, become U+FFFD.
+     */
     static String escape(String text) {
         StringBuilder out = new StringBuilder(text.length() + 16);
         text.codePoints().forEach(c -> {

@@ -12,8 +12,9 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * {@code report.html}: one page that shows what a run did. It needs no scripts and no network, follows light and dark, and every number in it was read
- * from the run's files, so it can be made again at any time, also while the run is going on.
+ * {@code report.html}: one page that shows what a run did. It needs no scripts and no network, follows light and dark,
+ * and every number in it was read from the run's files, so it can be made again at any time, also while the run is
+ * going on.
  */
 public final class Report {
     private Report() {}

@@ -5,13 +5,13 @@ package dev.fathom.learn.reward;
  *
  * <pre>{@code <think>thinking</think><answer>answer</answer>}</pre>
  *
- * <p>Exactly one thinking block, then exactly one answer block, nothing before, between or after. A reward parser is what a
- * policy optimises against, so everything doubtful is malformed: a second {@code <answer>}, a tag inside a block, an
- * unclosed block (a truncated response), a trailing space. What stands between the answer tags is handed on as it is, to be compared and never
- * evaluated.
+ * <p>Exactly one thinking block, then exactly one answer block, nothing before, between or after. A reward parser is
+ * what a policy optimises against, so everything doubtful is malformed: a second {@code <answer>}, a tag inside a
+ * block, an unclosed block (a truncated response), a trailing space. What stands between the answer tags is handed on
+ * as it is, to be compared and never evaluated.
  *
- * <p>The text is the decoded response without prompt and end-of-sequence token. If a prompt ends with {@code <think>}, put that tag
- * in front of the response first.
+ * <p>The text is the decoded response without prompt and end-of-sequence token. If a prompt ends with {@code <think>},
+ * put that tag in front of the response first.
  */
 public final class ResponseFormat {
     public static final String THINK = "<think>";

@@ -10,8 +10,9 @@ import java.util.List;
  * A_i = (r_i - mean(r)) / std(r)          (DeepSeekMath; std over the group, divided by N)
  * }</pre>
  *
- * <p>A group in which all rewards are equal is <em>dead</em>: nothing was better than anything else, the advantages are zero (with the
- * division: 0/0) and the group teaches nothing. The share of dead groups is the first thing to look at when a policy does not learn.
+ * <p>A group in which all rewards are equal is <em>dead</em>: nothing was better than anything else, the advantages are
+ * zero (with the division: 0/0) and the group teaches nothing. The share of dead groups is the first thing to look at
+ * when a policy does not learn.
  */
 public final class Advantages {
     private Advantages() {}
@@ -34,7 +35,8 @@ public final class Advantages {
     /**
      * The advantages of one group, in the order of the rewards; all zero for a dead group.
      *
-     * @param divideByStd divide by the group's standard deviation. It weighs groups with rare successes (or rare failures) up.
+     * @param divideByStd divide by the group's standard deviation. It weighs groups with rare successes (or rare
+     *     failures) up.
      */
     public static double[] of(double[] rewards, boolean divideByStd) {
         double[] advantages = new double[rewards.length];

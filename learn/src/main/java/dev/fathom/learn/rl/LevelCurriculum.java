@@ -6,9 +6,9 @@ import dev.fathom.learn.task.RandomSource;
 /**
  * Which level of a task to train on: harder when the policy mostly succeeds, easier when it hardly ever does.
  *
- * <p>Groups in which every response is right or every one is wrong teach nothing; a level of medium difficulty keeps them few. The
- * curriculum counts responses at its level, and once it has seen a window full of them, it moves or stays and counts again. It is a value: each observation gives the
- * next state, and a checkpoint stores it as it is.
+ * <p>Groups in which every response is right or every one is wrong teach nothing; a level of medium difficulty keeps
+ * them few. The curriculum counts responses at its level, and once it has seen a window full of them, it moves or stays
+ * and counts again. It is a value: each observation gives the next state, and a checkpoint stores it as it is.
  *
  * @param level the current level, from 1
  * @param levels the number of levels of the task
@@ -28,7 +28,9 @@ public record LevelCurriculum(int level, int levels, int correct, int responses)
         return new LevelCurriculum(Math.min(options.startLevel(), levels), levels, 0, 0);
     }
 
-    /** The level of the next group: usually the current one, now and then an easier one, so that it is not forgotten. */
+    /**
+     * The level of the next group: usually the current one, now and then an easier one, so that it is not forgotten.
+     */
     public int draw(CurriculumOptions options, RandomSource random) {
         if (level > 1 && random.chance(options.reviewShare())) {
             return random.between(1, level - 1);

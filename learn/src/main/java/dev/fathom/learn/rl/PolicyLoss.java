@@ -3,24 +3,29 @@ package dev.fathom.learn.rl;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The GRPO loss of one sampled token, and its derivative by the token's log-probability (DeepSeekMath, equations 3 and 4).
+ * The GRPO loss of one sampled token, and its derivative by the token's log-probability (DeepSeekMath, equations 3 and
+ * 4).
  *
  * <pre>{@code
  * ratio     = exp(logProb - oldLogProb)
  * surrogate = min(ratio * A, clip(ratio, 1 - low, 1 + high) * A)
- * kl        = exp(referenceLogProb - logProb) - (referenceLogProb - logProb) - 1         (the "k3" estimator, never negative)
+ * kl        = exp(referenceLogProb - logProb) - (referenceLogProb - logProb) - 1   (estimator "k3", never negative)
  * loss      = weight * (-surrogate + klCoefficient * kl)
  * }</pre>
  *
- * <p>On policy, when the token was sampled by the very weights that are being updated, the ratio is exactly 1, clipping changes nothing and the
- * derivative is just {@code -weight * A}: plain policy gradient. Because sampler and trainer agree to the bit, that "exactly" is meant.
+ * <p>On policy, when the token was sampled by the very weights that are being updated, the ratio is exactly 1, clipping
+ * changes nothing and the derivative is just {@code -weight * A}: plain policy gradient. Because sampler and trainer
+ * agree to the bit, that "exactly" is meant.
  *
  * @param clip null for none
  * @param klCoefficient weight of the penalty for moving away from the reference model; 0 needs no reference
  * @param normalization how tokens share the weight of a batch
  */
 public record PolicyLoss(@Nullable Clip clip, double klCoefficient, Normalization normalization) {
-    /** The range of ratios, 1-low … 1+high, beyond which a token stops pushing. "Clip-higher" (DAPO) has high above low. */
+    /**
+     * The range of ratios, 1-low … 1+high, beyond which a token stops pushing. "Clip-higher" (DAPO) has high above
+     * low.
+     */
     public record Clip(double low, double high) {}
 
     /** How tokens share the weight of a batch. */

@@ -18,9 +18,9 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * An append-only file with one JSON object per line.
  *
- * <p>A line is handed to the operating system in one write, so that {@code kill -9} leaves at most one torn line, the last. Opening
- * drops it, and reading ignores it. A resumed run cuts the file back to what its checkpoint knows of with {@link
- * #truncate} and continues as if nothing had happened.
+ * <p>A line is handed to the operating system in one write, so that {@code kill -9} leaves at most one torn line, the
+ * last. Opening drops it, and reading ignores it. A resumed run cuts the file back to what its checkpoint knows of with
+ * {@link #truncate} and continues as if nothing had happened.
  */
 public final class JsonLines implements AutoCloseable {
     private final Path file;

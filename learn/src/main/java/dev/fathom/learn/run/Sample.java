@@ -6,7 +6,8 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * One line of {@code samples.jsonl}: a response and what it earned.
  *
- * <p>The report shows transcripts before and after: problems that have a sample under the first and under the last label.
+ * <p>The report shows transcripts before and after: problems that have a sample under the first and under the last
+ * label.
  *
  * @param stage the stage that sampled it
  * @param step the stage's step

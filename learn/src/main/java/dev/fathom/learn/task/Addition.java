@@ -91,7 +91,8 @@ public final class Addition implements Task {
     private static final int WIDTH = 4;
 
     /**
-     * The text format of a worked solution. One row per addition, joined by {@code ;}, beginning with the last number and going backwards:
+     * The text format of a worked solution. One row per addition, joined by {@code ;}, beginning with the last number
+     * and going backwards:
      *
      * <pre>{@code
      * 196+599+955=
@@ -99,9 +100,10 @@ public final class Addition implements Task {
      * 1554+0196:4+6+0=10 5+9+1=15 5+1+1=07 1+0+0=01 1750
      * }</pre>
      *
-     * (written without the line break). A row restates its two operands, then adds the columns, units first: digit, digit and carry; the
-     * last digit of each sum stays in its column and the one before it is the next carry. The row ends with its sum read out, which begins the
-     * next row. Leading zeros show how wide the columns are; the answer drops them.
+     * (written without the line break). A row restates its two operands, then adds the columns, units first: digit,
+     * digit and carry; the last digit of each sum stays in its column and the one before it is the next carry. The row
+     * ends with its sum read out, which begins the next row. Leading zeros show how wide the columns are; the answer
+     * drops them.
      */
     private static String columnAddition(Operands operands) {
         List<Long> backwards = operands.numbers.reversed();

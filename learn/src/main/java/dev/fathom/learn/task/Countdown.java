@@ -12,8 +12,9 @@ import java.util.stream.IntStream;
 /**
  * The numbers game: reach a target from given numbers with + - * / and parentheses, each number used exactly once.
  *
- * <p>A problem is {@code 22:3 5 7=} and an answer an expression, {@code 3*5+7}. There is usually more than one right answer, so the
- * grader computes the value of the expression with {@link CountdownExpression}. A worked solution tries expressions until one fits.
+ * <p>A problem is {@code 22:3 5 7=} and an answer an expression, {@code 3*5+7}. There is usually more than one right
+ * answer, so the grader computes the value of the expression with {@link CountdownExpression}. A worked solution tries
+ * expressions until one fits.
  */
 public final class Countdown implements Task {
     private record Size(int numbers, int largest) {}
@@ -80,7 +81,10 @@ public final class Countdown implements Task {
         return CountdownExpression.reaches(answer, data.numbers, data.target);
     }
 
-    /** The text format of a worked solution: up to three tries that miss, then the one that fits, each as {@code expression=value;}. */
+    /**
+     * The text format of a worked solution: up to three tries that miss, then the one that fits, each as {@code
+     * expression=value;}.
+     */
     @Override
     public Optional<Solution> solve(Problem problem, RandomSource random) {
         Numbers data = problem.data(Numbers.class);
@@ -103,11 +107,11 @@ public final class Countdown implements Task {
         if (!matcher.matches()) {
             return Optional.empty();
         }
-        List<Integer> numbers =
-                Arrays.stream(matcher.group(2).split(" ", -1)).map(Integer::valueOf).toList();
+        List<Integer> numbers = Arrays.stream(matcher.group(2).split(" ", -1))
+                .map(Integer::valueOf)
+                .toList();
         // Whether the target can be reached nobody has said, so there is no expression that reaches it.
-        return Optional.of(
-                problem(numbers, new Part(Integer.parseInt(matcher.group(1)), "", ' '), levels()));
+        return Optional.of(problem(numbers, new Part(Integer.parseInt(matcher.group(1)), "", ' '), levels()));
     }
 
     /** A positive whole number and how it was reached; {@code operator} is the last one applied, or a space. */

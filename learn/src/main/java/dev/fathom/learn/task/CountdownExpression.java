@@ -13,8 +13,8 @@ import java.util.List;
  * number  = one of the given numbers not yet used, in ASCII digits without leading zero
  * }</pre>
  *
- * <p>Because only given numbers are accepted, each once, an expression has few operands and its value fits easily in a {@code
- * long}; because its length is limited, so is the nesting of parentheses.
+ * <p>Because only given numbers are accepted, each once, an expression has few operands and its value fits easily in a
+ * {@code long}; because its length is limited, so is the nesting of parentheses.
  */
 final class CountdownExpression {
     private static final int MAX_LENGTH = 100;

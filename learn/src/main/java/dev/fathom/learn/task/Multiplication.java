@@ -5,7 +5,9 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Multiplying two whole numbers. Worked solutions are long multiplication, one digit at a time with written carries. */
+/**
+ * Multiplying two whole numbers. Worked solutions are long multiplication, one digit at a time with written carries.
+ */
 public final class Multiplication implements Task {
     private record Size(int leftDigits, int rightDigits) {}
 
@@ -77,7 +79,8 @@ public final class Multiplication implements Task {
     private static final int WIDTH = 3;
 
     /**
-     * The text format of a worked solution. One row per digit of the right factor, from the units up, each ended by {@code ;}, then the product:
+     * The text format of a worked solution. One row per digit of the right factor, from the units up, each ended by
+     * {@code ;}, then the product:
      *
      * <pre>{@code
      * 607*67=
@@ -86,10 +89,11 @@ public final class Multiplication implements Task {
      * 40669
      * }</pre>
      *
-     * (written without the line breaks). A row restates what it works on: the left factor, this row's digit, and what the row before it left
-     * over, which is its result without the last digit. Then come the columns, units first: digit product, plus carry, plus the left-over's
-     * digit; the last digit stays in its column and the one before it is the next carry. The row ends with its result read out. The product is the last row's result
-     * followed by the last digits of the rows before it. Leading zeros show how wide the columns are; the answer drops them.
+     * (written without the line breaks). A row restates what it works on: the left factor, this row's digit, and what
+     * the row before it left over, which is its result without the last digit. Then come the columns, units first:
+     * digit product, plus carry, plus the left-over's digit; the last digit stays in its column and the one before it
+     * is the next carry. The row ends with its result read out. The product is the last row's result followed by the
+     * last digits of the rows before it. Leading zeros show how wide the columns are; the answer drops them.
      *
      * <p>Small models learn digit arithmetic quickly and find digits far away slowly. So rows all look alike and repeat
      * their operands: each character follows from a few others at places that do not depend on the level.

@@ -9,8 +9,8 @@ import java.util.Set;
 /**
  * Draws problems of one task from one side of the {@link Split}.
  *
- * <p>Drawing is by rejection: make a problem, keep it if it is on the wanted side. Nine in ten problems are for training, so a
- * training problem takes 1.1 tries and a held-out one ten.
+ * <p>Drawing is by rejection: make a problem, keep it if it is on the wanted side. Nine in ten problems are for
+ * training, so a training problem takes 1.1 tries and a held-out one ten.
  */
 public record Problems(Task task) {
     // One in ten is held out, so a level with any variety gives one within a few dozen tries.
@@ -27,7 +27,8 @@ public record Problems(Task task) {
     }
 
     /**
-     * Different held-out problems of one level, for an evaluation. Fewer than asked for if the level does not have as many.
+     * Different held-out problems of one level, for an evaluation. Fewer than asked for if the level does not have as
+     * many.
      */
     public List<Problem> distinctHeldOut(RandomSource random, int level, int count) {
         List<Problem> problems = new ArrayList<>();

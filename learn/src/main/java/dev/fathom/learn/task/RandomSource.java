@@ -6,9 +6,9 @@ import java.util.List;
 /**
  * The random numbers a {@link Task} draws from.
  *
- * <p>A source is made for one place, (seed, stream, step), and gives the same numbers whenever it is made again for that
- * place: problem number 7,312 of a run is the same problem on any number of threads and after any number of resumes.
- * A source itself counts what was drawn from it and belongs to one thread.
+ * <p>A source is made for one place, (seed, stream, step), and gives the same numbers whenever it is made again for
+ * that place: problem number 7,312 of a run is the same problem on any number of threads and after any number of
+ * resumes. A source itself counts what was drawn from it and belongs to one thread.
  */
 @FunctionalInterface
 public interface RandomSource {

@@ -7,9 +7,9 @@ import java.security.NoSuchAlgorithmException;
 /**
  * Decides for every problem whether it may be trained on or is held out for evaluation.
  *
- * <p>The decision is a hash of the problem's {@linkplain Problem#canonical canonical form} and of nothing else. Splits made with seeds
- * overlap as soon as two generators happen to make the same problem, which for small problems is certain; here a problem is on
- * one side for ever, in every run, whatever made it.
+ * <p>The decision is a hash of the problem's {@linkplain Problem#canonical canonical form} and of nothing else. Splits
+ * made with seeds overlap as soon as two generators happen to make the same problem, which for small problems is
+ * certain; here a problem is on one side for ever, in every run, whatever made it.
  */
 public final class Split {
     /** The share of all problems that is held out. */

@@ -28,10 +28,11 @@ import java.util.Optional;
  * }</pre>
  *
  * <p>Put the class on the class path and name it: {@code --task my.package.Reversal}, or list it in {@code
- * META-INF/services/dev.fathom.learn.task.Task} and use its short name. A task that a model is pre-trained on from random
- * weights also implements {@link #solve}.
+ * META-INF/services/dev.fathom.learn.task.Task} and use its short name. A task that a model is pre-trained on from
+ * random weights also implements {@link #solve}.
  *
- * <p>Implementations are immutable and safe to use from several threads; they need a public constructor without parameters.
+ * <p>Implementations are immutable and safe to use from several threads; they need a public constructor without
+ * parameters.
  */
 public interface Task {
     /** Short name in lower case, for options, metrics and reports. */
@@ -40,7 +41,10 @@ public interface Task {
     /** Number of levels of difficulty; levels count from 1, the easiest. */
     int levels();
 
-    /** Every character that may occur in prompts, worked solutions and answers. The tokenizer is built from the union over all tasks. */
+    /**
+     * Every character that may occur in prompts, worked solutions and answers. The tokenizer is built from the union
+     * over all tasks.
+     */
     String alphabet();
 
     /** What a level is, in a few words for people: {@code "3x2 digits"}. */
@@ -54,9 +58,9 @@ public interface Task {
     /**
      * Whether the answer is right.
      *
-     * @param answer what the model wrote between {@code <answer>} and {@code </answer>}: any string at all, up to {@link
-     *     dev.fathom.learn.reward.ResponseFormat#MAX_ANSWER_CHARACTERS}. Never evaluate it as code; whatever cannot be
-     *     understood is wrong (return false, do not throw).
+     * @param answer what the model wrote between {@code <answer>} and {@code </answer>}: any string at all, up to
+     *     {@link dev.fathom.learn.reward.ResponseFormat#MAX_ANSWER_CHARACTERS}. Never evaluate it as code; whatever
+     *     cannot be understood is wrong (return false, do not throw).
      */
     boolean grade(Problem problem, String answer);
 
@@ -71,8 +75,8 @@ public interface Task {
     }
 
     /**
-     * The problem that someone typed, such as {@code 34*27} or {@code 34*27=}, so that a chat can put it as the model knows it and grade the
-     * answer; empty for text that is no problem of this task, or if the task cannot tell.
+     * The problem that someone typed, such as {@code 34*27} or {@code 34*27=}, so that a chat can put it as the model
+     * knows it and grade the answer; empty for text that is no problem of this task, or if the task cannot tell.
      */
     default Optional<Problem> read(String text) {
         return Optional.empty();

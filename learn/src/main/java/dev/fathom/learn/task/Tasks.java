@@ -19,8 +19,8 @@ public final class Tasks {
     private Tasks() {}
 
     /**
-     * The task with this name: a built-in task, one announced in {@code META-INF/services}, or a class by its fully qualified
-     * name.
+     * The task with this name: a built-in task, one announced in {@code META-INF/services}, or a class by its fully
+     * qualified name.
      *
      * @throws LearnException naming the known tasks, if there is none
      */
@@ -77,8 +77,8 @@ public final class Tasks {
     }
 
     /**
-     * Makes some problems of every level and checks what a run relies on, so that a mistake in a user's task is reported before
-     * the first step and not in the middle of a run.
+     * Makes some problems of every level and checks what a run relies on, so that a mistake in a user's task is
+     * reported before the first step and not in the middle of a run.
      *
      * @throws LearnException naming the task, the problem and the broken promise
      */
