@@ -114,8 +114,10 @@ public final class Evaluator {
 
     private List<Completion> generateAll(List<GenerationRequest> requests, Progress progress) {
         long[] done = {0};
+        int[] lengths = new int[requests.size()];
         TokenListener counter = (request, token) -> {
-            if (token == codec.end()) {
+            boolean full = ++lengths[(int) (request.id() - SAMPLES)] == request.maxTokens();
+            if (full || token == codec.end()) {
                 progress.onResponses(++done[0], requests.size());
             }
         };
