@@ -169,11 +169,11 @@ final class Chat {
         Completion completion = generator
                 .generate(List.of(request), seed, codec.end(), false, (from, token) -> {
                     if (token != codec.end()) {
-                        screen.text(text.show(decoder.add(token), screen));
+                        screen.text(text.show(decoder.add(token)));
                     }
                 })
                 .getFirst();
-        screen.line(text.show(decoder.finish(), screen));
+        screen.line(text.show(decoder.finish()));
         if (completion.truncated()) {
             screen.note("(cut off after " + completion.tokens().length + " tokens)");
         }

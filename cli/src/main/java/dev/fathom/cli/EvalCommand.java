@@ -78,7 +78,9 @@ final class EvalCommand implements Callable<Integer> {
     @Option(
             names = "--max-response-tokens",
             paramLabel = "N",
-            description = "Longest response; a longer one is cut off and wrong. Default: the run's, or 256.")
+            description =
+                    "Longest response; a longer one is cut off and wrong. Default: the run's, or 256 if the model can"
+                            + " hold as many beside the problem.")
     private @Nullable Integer maxResponseTokens;
 
     @Option(
@@ -104,7 +106,8 @@ final class EvalCommand implements Callable<Integer> {
             throw new CommandException(
                     ExitCode.USAGE, path + " comes from no run, so name the tasks: --tasks multiplication,addition");
         }
-        EvalOptions options = options(model.evaluation());
+        int positions = CheckpointReader.open(model.directory()).config().maxPositionEmbeddings();
+        EvalOptions options = options(model.evaluation(), positions - positions / 4);
         try (Engine engine = engineOptions.open()) {
             DeepseekModel weights = Learning.load(model.directory(), engine);
             ProblemCodec codec =
@@ -129,7 +132,8 @@ final class EvalCommand implements Callable<Integer> {
         }
     }
 
-    private EvalOptions options(EvalOptions usual) {
+    /** @param longest response that leaves room for the problem */
+    private EvalOptions options(EvalOptions usual, int longest) {
         int count = samples == null ? usual.samplesPerProblem() : samples;
         return new EvalOptions(
                 problems == null ? usual.problemsPerLevel() : problems,
@@ -137,7 +141,7 @@ final class EvalCommand implements Callable<Integer> {
                 count,
                 k == null ? count : k,
                 temperature == null ? usual.temperature() : temperature,
-                maxResponseTokens == null ? usual.maxResponseTokens() : maxResponseTokens,
+                maxResponseTokens == null ? Math.min(usual.maxResponseTokens(), longest) : maxResponseTokens,
                 true);
     }
 }

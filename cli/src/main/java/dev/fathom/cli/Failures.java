@@ -4,6 +4,7 @@ import dev.fathom.learn.LearnException;
 import dev.fathom.model.files.ModelFileException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.ParameterException;
@@ -72,11 +73,14 @@ final class Failures {
         CommandLine command = e.getCommandLine();
         PrintWriter err = command.getErr();
         String name = command.getCommandSpec().qualifiedName();
-        if (command.getParent() == null) {
+        if (e instanceof UnmatchedArgumentException unmatched) {
+            List<String> similar = unmatched.getSuggestions();
+            err.println(name + ": " + e.getMessage()
+                    + (similar.isEmpty() ? "." : ". Did you mean " + String.join(" or ", similar) + "?")
+                    + " See: ./" + name + " --help");
+        } else if (command.getParent() == null) {
             err.println(e.getMessage());
-            if (!UnmatchedArgumentException.printSuggestions(e, err)) {
-                command.usage(err);
-            }
+            command.usage(err);
         } else {
             err.println(name + ": " + e.getMessage() + ". See: ./" + name + " --help");
         }
