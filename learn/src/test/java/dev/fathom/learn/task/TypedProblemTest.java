@@ -2,6 +2,7 @@ package dev.fathom.learn.task;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -34,7 +35,7 @@ class TypedProblemTest {
 
     @Test
     void whatATaskMakesItReads() {
-        for (Task task : Tasks.known().values()) {
+        for (Task task : List.of(new Multiplication(), new Addition(), new Countdown())) {
             for (int i = 0; i < 50; i++) {
                 Problem made = task.make(RandomSource.at(1, 2, i), task.levels());
                 Problem read = task.read(made.prompt()).orElseThrow();
