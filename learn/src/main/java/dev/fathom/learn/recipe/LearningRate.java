@@ -1,5 +1,7 @@
 package dev.fathom.learn.recipe;
 
+import dev.fathom.engine.LearningRateSchedule;
+
 /**
  * The learning rate over a stage.
  *
@@ -18,7 +20,7 @@ public record LearningRate(Schedule schedule, double peak, double warmupShare, d
         CONSTANT,
         /** Falls to the final rate along half a cosine. */
         COSINE,
-        /** Warm-up, stable, decay: constant, then a straight line down to the final rate. */
+        /** Warm-up, stable, decay: constant, then half a cosine down to the final rate. */
         WSD
     }
 
@@ -41,21 +43,19 @@ public record LearningRate(Schedule schedule, double peak, double warmupShare, d
      *     a rate above 0, the last step the final rate
      */
     public double at(double progress) {
-        if (progress < warmupShare) {
-            return peak * progress / warmupShare;
-        }
+        return overTheStage().at(progress);
+    }
+
+    /** The engine's schedule with the whole stage as its unit. */
+    private LearningRateSchedule overTheStage() {
+        float top = (float) peak;
+        float floor = (float) (peak * finalShare);
         return switch (schedule) {
-            case CONSTANT -> peak;
-            case COSINE -> {
-                double afterWarmup = warmupShare >= 1 ? 1 : (Math.min(progress, 1) - warmupShare) / (1 - warmupShare);
-                double cosine = (1 + StrictMath.cos(StrictMath.PI * afterWarmup)) / 2;
-                yield peak * (finalShare + (1 - finalShare) * cosine);
-            }
-            case WSD -> {
-                double left = 1 - Math.min(progress, 1);
-                double height = decayShare == 0 ? 1 : Math.min(1, left / decayShare);
-                yield peak * (finalShare + (1 - finalShare) * height);
-            }
+            case CONSTANT -> new LearningRateSchedule.WarmupStableDecay(top, top, warmupShare, 1, 1);
+            case COSINE -> new LearningRateSchedule.Cosine(top, floor, warmupShare, 1);
+            case WSD ->
+                new LearningRateSchedule.WarmupStableDecay(
+                        top, floor, warmupShare, Math.max(warmupShare, 1 - decayShare), 1);
         };
     }
 }

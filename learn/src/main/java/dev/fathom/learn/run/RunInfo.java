@@ -36,18 +36,7 @@ public record RunInfo(
         Map<String, @Nullable Object> recipe) {
     public RunInfo withStatus(String newStatus) {
         return new RunInfo(
-                name,
-                created,
-                newStatus,
-                command,
-                seed,
-                fathom,
-                java,
-                machine,
-                kernels,
-                precision,
-                gemm,
-                startFrom,
+                name, created, newStatus, command, seed, fathom, java, machine, kernels, precision, gemm, startFrom,
                 recipe);
     }
 }

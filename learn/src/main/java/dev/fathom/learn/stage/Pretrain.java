@@ -1,5 +1,6 @@
 package dev.fathom.learn.stage;
 
+import dev.fathom.learn.LearnException;
 import dev.fathom.learn.recipe.PretrainOptions;
 import dev.fathom.learn.run.Metrics;
 import java.util.List;
@@ -15,6 +16,11 @@ final class Pretrain {
     private final Trainer trainer;
 
     Pretrain(Session session, PretrainOptions options) {
+        if (options.mtpLossWeight() > 0 && !session.model().predictsMultipleTokens()) {
+            throw new LearnException(
+                    "mtpLossWeight is " + options.mtpLossWeight()
+                            + ", but the model has no multi-token prediction: num_nextn_predict_layers is 0. Set one or the other.");
+        }
         this.session = session;
         this.options = options;
         this.text = new ProblemText(session.tasks(), options, session.codec(), session.seed());

@@ -10,14 +10,12 @@ import org.junit.jupiter.api.Test;
 
 /** Recipes made from recipes: for other tasks, for other times, of one stage. */
 class RecipeChangesTest {
-    private static final Recipe RECIPE = Recipe.parse(
-            """
+    private static final Recipe RECIPE = Recipe.parse("""
             {"name": "small", "tasks": ["addition"], "nominalMinutes": 10, "stages": [
               {"stage": "pretrain", "tokens": 1000000, "batchTokens": 1000},
               {"stage": "eval", "k": 4},
               {"stage": "rl", "steps": 50},
-              {"stage": "eval"}]}""",
-            "test");
+              {"stage": "eval"}]}""", "test");
 
     @Test
     void minutesScaleTokensAndSteps() {
@@ -50,13 +48,15 @@ class RecipeChangesTest {
 
     @Test
     void oneStageWithTheEvaluationThatFollows() {
-        Recipe only = RECIPE.only(PretrainOptions.class, Json.MAPPER.createObjectNode().put("tokens", 5000));
+        Recipe only = RECIPE.only(
+                PretrainOptions.class, Json.MAPPER.createObjectNode().put("tokens", 5000));
 
         assertThat(only.name()).isEqualTo("small-pretrain");
         assertThat(only.stages()).hasSize(2);
         assertThat(only.stage(PretrainOptions.class).tokens()).isEqualTo(5000);
         assertThat(only.stage(EvalOptions.class).k()).isEqualTo(4);
-        assertThatThrownBy(() -> RECIPE.only(RlOptions.class, Json.MAPPER.createObjectNode().put("stepps", 5)))
+        assertThatThrownBy(() -> RECIPE.only(
+                        RlOptions.class, Json.MAPPER.createObjectNode().put("stepps", 5)))
                 .hasMessageContaining("rl.stepps");
     }
 

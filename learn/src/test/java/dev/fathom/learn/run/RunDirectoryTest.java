@@ -21,7 +21,20 @@ class RunDirectoryTest {
     Path folder;
 
     private static RunInfo info(String created) {
-        return new RunInfo("test", created, "running", "fathom learn", 1, "0.1", "25", "m", "k", "f32", "auto", null, Map.of("name", "x"));
+        return new RunInfo(
+                "test",
+                created,
+                "running",
+                "fathom learn",
+                1,
+                "0.1",
+                "25",
+                "m",
+                "k",
+                "f32",
+                "auto",
+                null,
+                Map.of("name", "x"));
     }
 
     private RunDirectory create() {

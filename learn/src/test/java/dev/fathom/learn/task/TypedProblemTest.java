@@ -26,7 +26,8 @@ class TypedProblemTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "=", "hello", "3*", "*3", "3+", "1+2*3", "03*4", "3*4=12", "3:", "99999999999*2", "٣*٤"})
+    @ValueSource(
+            strings = {"", "=", "hello", "3*", "*3", "3+", "1+2*3", "03*4", "3*4=12", "3:", "99999999999*2", "٣*٤"})
     void isReadByNoTaskIfItIsNone(String typed) {
         for (Task task : Tasks.known().values()) {
             assertThat(task.read(typed)).as(task.name()).isEmpty();
