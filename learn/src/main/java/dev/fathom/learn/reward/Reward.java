@@ -7,4 +7,7 @@ package dev.fathom.learn.reward;
  * @param correct well formed, and the answer is right
  * @param wellFormed exactly one thinking block and one answer
  */
-public record Reward(double total, boolean correct, boolean wellFormed) {}
+public record Reward(double total, boolean correct, boolean wellFormed) {
+    /** Of a response that was cut off before its end token, whatever it says until there. */
+    public static final Reward CUT_OFF = new Reward(0, false, false);
+}

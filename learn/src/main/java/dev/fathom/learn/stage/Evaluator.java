@@ -152,6 +152,9 @@ public final class Evaluator {
     }
 
     private Reward reward(Answered answered, Completion completion) {
+        if (completion.truncated()) {
+            return Reward.CUT_OFF;
+        }
         return new Grader().grade(answered.task, answered.problem, codec.response(completion.tokens()));
     }
 

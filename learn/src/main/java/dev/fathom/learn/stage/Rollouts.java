@@ -155,7 +155,11 @@ final class Rollouts {
             List<Completion> members = completions.subList(g * options.groupSize(), (g + 1) * options.groupSize());
             List<Reward> rewards = new ArrayList<>();
             for (Completion completion : members) {
-                rewards.add(grader.grade(groupTasks.get(g), problems.get(g), codec.response(completion.tokens())));
+                rewards.add(
+                        completion.truncated()
+                                ? Reward.CUT_OFF
+                                : grader.grade(
+                                        groupTasks.get(g), problems.get(g), codec.response(completion.tokens())));
             }
             groups.add(new Group(groupTasks.get(g), problems.get(g), members, rewards));
         }
