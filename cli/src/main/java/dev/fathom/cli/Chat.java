@@ -181,9 +181,10 @@ final class Chat {
     }
 
     private void grade(Known known, Completion completion) {
-        boolean correct = new Grader()
-                .grade(known.task(), known.problem(), codec.response(completion.tokens()))
-                .correct();
+        boolean correct = !completion.truncated()
+                && new Grader()
+                        .grade(known.task(), known.problem(), codec.response(completion.tokens()))
+                        .correct();
         screen.line(screen.dim(correct ? "right" : "not right")
                 + screen.dim(", " + completion.tokens().length + " tokens"));
     }

@@ -17,6 +17,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "chat",
         mixinStandardHelpOptions = true,
+        versionProvider = VersionProvider.class,
         description =
                 "Talk to a model: type a problem such as 347*28, see its thinking (dimmed on a terminal) and its answer."
                         + " Ends with `exit` or Ctrl-D.")

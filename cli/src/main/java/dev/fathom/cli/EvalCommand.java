@@ -30,6 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
         name = "eval",
         mixinStandardHelpOptions = true,
+        versionProvider = VersionProvider.class,
         description =
                 "Evaluate a model on held-out problems: pass@1 as the mean over samples with its 95 %% interval, pass@k,"
                         + " greedy, mean response length, per level.")

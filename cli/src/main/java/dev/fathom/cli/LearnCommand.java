@@ -14,6 +14,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "learn",
         mixinStandardHelpOptions = true,
+        versionProvider = VersionProvider.class,
         description =
                 "Take a model from random weights to one that thinks before it answers: pre-training, reinforcement"
                         + " learning, evaluation. Ends by printing the directory of the run.")

@@ -16,6 +16,7 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
         name = "pretrain",
         mixinStandardHelpOptions = true,
+        versionProvider = VersionProvider.class,
         description =
                 "Pre-train a model from random weights: the pre-training stage of a recipe and the evaluation after it."
                         + " For all dials write a recipe file.")

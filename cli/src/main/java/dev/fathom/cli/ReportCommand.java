@@ -14,6 +14,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "report",
         mixinStandardHelpOptions = true,
+        versionProvider = VersionProvider.class,
         description = "Write report.html of a run again, from the files of its directory; also while the run goes on.")
 final class ReportCommand implements Callable<Integer> {
     @ParentCommand

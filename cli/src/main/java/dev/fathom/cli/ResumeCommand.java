@@ -14,6 +14,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "resume",
         mixinStandardHelpOptions = true,
+        versionProvider = VersionProvider.class,
         description =
                 "Go on with an interrupted run, however it ended. The final weights are the same bytes as without the"
                         + " interruption, on any number of threads; recipe, seed and precision are those of the run.")

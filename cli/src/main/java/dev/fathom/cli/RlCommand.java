@@ -18,6 +18,7 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
         name = "rl",
         mixinStandardHelpOptions = true,
+        versionProvider = VersionProvider.class,
         description =
                 "Reinforcement learning with rewards by rule (GRPO) from an existing model: the rl stage of a recipe and"
                         + " the evaluation after it. For all dials write a recipe file.")

@@ -90,6 +90,9 @@ final class RunProgress implements RunListener, AutoCloseable {
     public void evaluating(String label, long done, long responses) {
         if (bar == null) {
             bar = new ProgressLine(screen, "eval " + label, "responses", 0, responses);
+            screen.line("");
+            screen.line(
+                    screen.bold("eval") + " of " + label + ": %,d responses to held-out problems".formatted(responses));
         }
         bar.stepTo(done);
     }
@@ -102,7 +105,6 @@ final class RunProgress implements RunListener, AutoCloseable {
     @Override
     public void evaluated(String label, Evaluation evaluation) {
         closeBar();
-        screen.line("");
         EvaluationText.lines(label, evaluation).forEach(screen::line);
         showSample();
         Evaluation.Score score = evaluation.hardest();

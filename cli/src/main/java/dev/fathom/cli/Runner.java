@@ -158,7 +158,8 @@ final class Runner {
         }
         return new CommandException(
                 ExitCode.SOFTWARE,
-                Failures.describe(e) + " When that is put right, go on with: ./fathom resume " + run.path(),
+                Failures.describe(e).replaceFirst("[.]?$", ".")
+                        + " When that is put right, go on with: ./fathom resume " + run.path(),
                 e);
     }
 

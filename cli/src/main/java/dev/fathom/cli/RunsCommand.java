@@ -24,6 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
         name = "runs",
         mixinStandardHelpOptions = true,
+        versionProvider = VersionProvider.class,
         description = "List the runs in a directory, newest first: status, recipe, newest held-out accuracy.")
 final class RunsCommand implements Callable<Integer> {
     @ParentCommand
