@@ -101,8 +101,13 @@ final class Session {
                 && !parameter.name().equals("lm_head.weight");
     }
 
+    /** At its first step a stage that trains starts with an empty optimizer: another stage's moments are of another loss. */
     void stageStarted(String name, RunState state, long steps) {
         stage = name;
+        if (state.step() == 0 && !name.equals(EvalOptions.STAGE)) {
+            model.parameters().firstMoments().zero();
+            model.parameters().secondMoments().zero();
+        }
         listener.stageStarted(name, state.step(), steps);
     }
 
