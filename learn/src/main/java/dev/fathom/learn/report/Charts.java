@@ -24,6 +24,16 @@ final class Charts {
                 !RunData.curve(rl, Metrics.STEP, Metrics.HELD_OUT_ACCURACY).isEmpty();
         String accuracy = heldOut ? Metrics.HELD_OUT_ACCURACY : Metrics.ACCURACY;
         String length = heldOut ? Metrics.HELD_OUT_RESPONSE_LENGTH : Metrics.RESPONSE_LENGTH;
+        List<Chart.Point> accuracies = RunData.curve(rl, Metrics.STEP, accuracy);
+        List<Chart.Point> lengths = RunData.curve(rl, Metrics.STEP, length);
+        if (heldOut) {
+            // The evaluation of the base model is the curve's step 0: other problems of the same levels, and more of
+            // them.
+            data.base().ifPresent(base -> {
+                accuracies.addFirst(new Chart.Point(0, base.passAt1()));
+                lengths.addFirst(new Chart.Point(0, base.meanResponseTokens()));
+            });
+        }
         String curve = new Chart(
                         "The R1-Zero curve",
                         heldOut
@@ -34,11 +44,8 @@ final class Charts {
                         new Axis("accuracy", Numbers.PERCENT, 0, 1),
                         new Axis("response tokens", Numbers.COUNT, 0, 0),
                         List.of(
-                                new Series(
-                                        heldOut ? "held-out accuracy" : "accuracy",
-                                        false,
-                                        RunData.curve(rl, Metrics.STEP, accuracy)),
-                                new Series("mean response length", true, RunData.curve(rl, Metrics.STEP, length))),
+                                new Series(heldOut ? "held-out accuracy" : "accuracy", false, accuracies),
+                                new Series("mean response length", true, lengths)),
                         true)
                 .toHtml();
         String grid = steps(rl, "Reward", Metrics.REWARD, new Axis("", Numbers.PLAIN, 0, 1))

@@ -70,6 +70,14 @@ record RunData(RunInfo info, List<ObjectNode> pretrain, List<ObjectNode> rl, Lis
     }
 
     /** A metric as a curve over another; lines without either are left out. */
+    /** The score on the hardest levels of the model that reinforcement learning started from, if it was evaluated. */
+    Optional<Evaluation.Score> base() {
+        return models.stream()
+                .filter(model -> model.label().equals("base"))
+                .findFirst()
+                .map(model -> model.evaluation().hardest());
+    }
+
     static List<Chart.Point> curve(List<ObjectNode> lines, String xName, String yName) {
         List<Chart.Point> points = new ArrayList<>();
         for (ObjectNode line : lines) {

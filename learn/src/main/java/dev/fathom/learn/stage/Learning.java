@@ -146,6 +146,9 @@ public final class Learning {
     }
 
     private static RunState evaluate(Session session, EvalOptions options, String label, RunState start) {
+        if (start.step() == 1) {
+            return start; // done before the interruption; its line is in the metrics
+        }
         session.stageStarted(EvalOptions.STAGE, start, 1);
         long startNanos = System.nanoTime();
         Evaluator.Result result = session.evaluator()

@@ -12,6 +12,8 @@ import dev.fathom.learn.recipe.Recipe;
 import dev.fathom.learn.run.JsonLines;
 import dev.fathom.learn.run.RunDirectory;
 import dev.fathom.learn.run.RunInfo;
+import dev.fathom.model.checkpoint.Checkpoint;
+import dev.fathom.model.files.DurableFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -189,6 +191,29 @@ class LearningTest {
             assertThat(attempts).isGreaterThan(2);
             assertThat(result(found)).isEqualTo(result(expected));
             assertThat(withoutMeans(timeless(found))).isEqualTo(withoutMeans(timeless(expected)));
+        }
+    }
+
+    @Test
+    void aStageThatIsDoneIsNotDoneAgain() {
+        try (Engine engine = Engine.vector(Precision.F32, 2)) {
+            Path run = run("whole", recipe(""), engine);
+            String expected = result(run);
+            List<ObjectNode> metrics = timeless(run);
+            for (Path checkpoint : Checkpoint.list(run.resolve("checkpoints")).reversed()) {
+                run("whole", recipe(""), engine);
+                assertThat(result(run)).isEqualTo(expected);
+                assertThat(timeless(run)).isEqualTo(metrics);
+                delete(checkpoint); // as if the run had been killed before it was written
+            }
+        }
+    }
+
+    private static void delete(Path checkpoint) {
+        try {
+            DurableFiles.deleteTree(checkpoint);
+        } catch (IOException e) {
+            throw new AssertionError(e);
         }
     }
 
