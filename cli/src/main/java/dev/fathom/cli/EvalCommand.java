@@ -26,7 +26,7 @@ import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ObjectNode;
 
-/** {@code fathom eval}: how often a model is right on problems that no training ever shows. */
+/** {@code fathom eval}: how often a model is right on held-out problems. */
 @Command(
         name = "eval",
         mixinStandardHelpOptions = true,
@@ -108,7 +108,10 @@ final class EvalCommand implements Callable<Integer> {
                     ExitCode.USAGE, path + " comes from no run, so name the tasks: --tasks multiplication,addition");
         }
         int positions = CheckpointReader.open(model.directory()).config().maxPositionEmbeddings();
-        EvalOptions options = options(model.evaluation(), positions - positions / 4);
+        // A run's own limit fits its model; for a model from elsewhere a quarter of the positions is left to the
+        // problem.
+        boolean ofRun = !model.tasks().isEmpty();
+        EvalOptions options = options(model.evaluation(), ofRun ? positions : positions - positions / 4);
         try (Engine engine = engineOptions.open()) {
             DeepseekModel weights = Learning.load(model.directory(), engine);
             ProblemCodec codec =

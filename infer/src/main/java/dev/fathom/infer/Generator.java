@@ -39,6 +39,7 @@ public final class Generator {
 
     private final DeepseekModel model;
     private final int slots;
+    private final int maxLength;
     private final int capacity;
     private final List<KeyValueStore> stores = new ArrayList<>();
     private final Workspace workspace = new Workspace();
@@ -55,6 +56,7 @@ public final class Generator {
         }
         this.model = model;
         this.slots = slots;
+        this.maxLength = maxLength;
         this.capacity = (maxLength + KeyValueStore.TILE - 1) / KeyValueStore.TILE * KeyValueStore.TILE;
         for (int layer = 0; layer < model.config().numHiddenLayers(); layer++) {
             stores.add(model.allocateKeyValues((long) slots * capacity));
@@ -110,9 +112,9 @@ public final class Generator {
     public List<Completion> generate(
             List<GenerationRequest> requests, long seed, int endToken, boolean recordExperts, TokenListener listener) {
         for (GenerationRequest request : requests) {
-            if (request.prompt().length + request.maxTokens() > capacity) {
+            if (request.prompt().length + request.maxTokens() > maxLength) {
                 throw new IllegalArgumentException("prompt of " + request.prompt().length + " tokens and maxTokens="
-                        + request.maxTokens() + " exceed the generator's " + capacity + " positions");
+                        + request.maxTokens() + " exceed the generator's " + maxLength + " positions");
             }
         }
         int expertsPerRow = recordExperts ? model.mixtures() * model.config().numExpertsPerToken() : 0;

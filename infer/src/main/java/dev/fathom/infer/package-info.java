@@ -1,6 +1,5 @@
 /**
- * Generation: KV caches, samplers, the engine (continuous batching, prefix reuse, speculative decoding with multi-token
- * prediction), stop and reasoning parsing.
+ * Generation: many sequences at once with continuous batching, over the kernels that train.
  *
  * <p>Does not know HTTP or losses.
  */

@@ -1,6 +1,5 @@
 /**
- * Learning: {@code Task} and the built-in tasks, datasets and packing, the stages (pretrain, sft, rl, reject, distill,
- * eval), recipes, run directories.
+ * Learning: {@code Task} and the built-in tasks, rewards, the stages (pretrain, rl, eval), recipes, run directories, reports.
  *
  * <p>Does not know HTTP or Spark.
  */

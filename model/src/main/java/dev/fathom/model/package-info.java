@@ -1,6 +1,5 @@
 /**
- * Models as they are published: configs with Hugging Face names, layers, architectures (DeepSeek-V2/V3, Qwen2, Llama),
- * checkpoints (safetensors, GGUF, quantized formats), tokenizers, chat templates.
+ * The DeepSeek-V3 model as it is published: configs with Hugging Face names, layers, checkpoints (safetensors), tokenizers.
  *
  * <p>Does not know sampling loops or training loops.
  */

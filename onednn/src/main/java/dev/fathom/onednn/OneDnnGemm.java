@@ -66,7 +66,7 @@ public final class OneDnnGemm implements Gemm {
 
     @Override
     public String name() {
-        return "oneDNN 3.11 " + (precision == Precision.BF16 ? "bf16" : "f32");
+        return "oneDNN " + OneDnnLibrary.version() + " " + (precision == Precision.BF16 ? "bf16" : "f32");
     }
 
     @Override

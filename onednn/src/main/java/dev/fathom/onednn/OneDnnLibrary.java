@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.fathom.engine.Memory;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
@@ -70,6 +71,7 @@ final class OneDnnLibrary {
             MethodHandle memoryDestroy,
             MethodHandle memorySetHandle,
             MethodHandle effectiveIsa,
+            MethodHandle version,
             MethodHandle setThreads) {}
 
     private static final String FAILURE;
@@ -169,6 +171,7 @@ final class OneDnnLibrary {
                 binder.status("dnnl_memory_destroy", JAVA_LONG),
                 binder.status("dnnl_memory_set_data_handle", JAVA_LONG, JAVA_LONG),
                 binder.function("dnnl_get_effective_cpu_isa", JAVA_INT),
+                binder.function("dnnl_version", JAVA_LONG),
                 binder.action("omp_set_num_threads", JAVA_INT));
     }
 
@@ -240,6 +243,16 @@ final class OneDnnLibrary {
             return (int) CALL.effectiveIsa.invokeExact();
         } catch (Throwable e) {
             throw failed("dnnl_get_effective_cpu_isa", e);
+        }
+    }
+
+    /** The loaded library's version, such as {@code 3.11.0}: the struct behind {@code dnnl_version} begins with three ints. */
+    static String version() {
+        try {
+            long struct = (long) CALL.version.invokeExact();
+            return Memory.getInt(struct) + "." + Memory.getInt(struct + 4) + "." + Memory.getInt(struct + 8);
+        } catch (Throwable e) {
+            throw failed("dnnl_version", e);
         }
     }
 

@@ -4,7 +4,7 @@ package dev.fathom.learn.recipe;
  * The optimizer of a stage.
  *
  * @param kind AdamW for everything, or Muon for matrices and AdamW for the rest
- * @param beta1 decay of the first moment (Muon: the momentum)
+ * @param beta1 decay of AdamW's first moment; Muon's momentum is 0.95, as in DeepSeek-V4
  * @param beta2 decay of the second moment
  * @param weightDecay per unit of learning rate, on matrices only
  * @param clipNorm gradients are scaled down to this global norm when they exceed it

@@ -105,7 +105,7 @@ public final class Metrics {
         if (!Double.isFinite(value)) {
             throw new LearnException("Stage " + line.get(STAGE).asString() + ", step "
                     + line.get(STEP).asLong() + ": " + name + " is " + value
-                    + ". The run has diverged; resume from a checkpoint with a lower learningRate.peak.");
+                    + ". The run has diverged; begin again with a lower learningRate.peak.");
         }
         return value;
     }

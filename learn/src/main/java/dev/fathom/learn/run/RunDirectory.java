@@ -67,6 +67,12 @@ public final class RunDirectory implements AutoCloseable {
         if (isRun(path)) {
             throw new LearnException(path + " already holds a run. Resume it, or choose another directory with --out.");
         }
+        for (String left : List.of(METRICS, SAMPLES, "checkpoints")) {
+            if (Files.exists(path.resolve(left))) {
+                throw new LearnException(path + " has " + left + " but no " + INFO
+                        + ": something else's, or what is left of a run. Choose another directory with --out.");
+            }
+        }
         try {
             Files.createDirectories(path);
         } catch (FileAlreadyExistsException e) {

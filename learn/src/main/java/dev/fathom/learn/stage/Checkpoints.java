@@ -13,16 +13,19 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The checkpoints of a run: {@code checkpoints/<stage number>-<stage>-<step>}, so that their names sort as they were made. Each is a Hugging
+ * The checkpoints of a run: {@code checkpoints/<stage number>-<stage>-<step>}, ordered by stage number and step. Each is a Hugging
  * Face model directory with the state of training beside it. Kept are the last one and the last of every stage.
  */
 public final class Checkpoints {
+    private static final Pattern NAME = Pattern.compile("[0-9]{1,9}-[a-z]+-[0-9]{1,18}");
     private static final String LINES = "metricsLines";
     private static final String SAMPLES = "samplesLines";
     private static final String REFERENCE = "reference";
@@ -37,8 +40,15 @@ public final class Checkpoints {
 
     /** The newest checkpoint of a run directory: the model to use. */
     public static Optional<Path> newest(Path runDirectory) {
-        List<Path> all = Checkpoint.list(runDirectory.resolve("checkpoints"));
-        return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast());
+        return list(runDirectory.resolve("checkpoints")).stream().reduce((before, after) -> after);
+    }
+
+    /** The checkpoints of a run as they were made; a directory of another name is none. */
+    private static List<Path> list(Path parent) {
+        return Checkpoint.list(parent).stream()
+                .filter(path -> NAME.matcher(fileName(path)).matches())
+                .sorted(Comparator.comparingInt(Checkpoints::stageNumber).thenComparingLong(Checkpoints::step))
+                .toList();
     }
 
     /** Publishes the weights, the optimizer's moments and the state. The lines of metrics up to here belong to it. */
@@ -50,7 +60,7 @@ public final class Checkpoints {
         json.put(LINES, run.metrics().lines());
         json.put(SAMPLES, run.samples().lines());
         json.put(REFERENCE, reference != null);
-        List<Path> before = Checkpoint.list(run.checkpoints());
+        List<Path> before = list(run.checkpoints());
         if (before.contains(target)) {
             return; // a stop right after a regular checkpoint: it is there already
         }
@@ -115,8 +125,16 @@ public final class Checkpoints {
     }
 
     private static int stageNumber(Path checkpoint) {
-        String name = checkpoint.getFileName().toString();
-        return Integer.parseInt(name.substring(0, name.indexOf('-')));
+        return Integer.parseInt(fileName(checkpoint).split("-", -1)[0]);
+    }
+
+    private static long step(Path checkpoint) {
+        String name = fileName(checkpoint);
+        return Long.parseLong(name.substring(name.lastIndexOf('-') + 1));
+    }
+
+    private static String fileName(Path path) {
+        return path.getFileName().toString();
     }
 
     private static void delete(Path checkpoint) {

@@ -66,8 +66,8 @@ public final class Learning {
         while (state.stage() < recipe.stages().size()) {
             StageOptions stage = recipe.stages().get(state.stage());
             state = switch (stage) {
-                case PretrainOptions options -> new Pretrain(session, options).run(state);
-                case RlOptions options -> new Reinforce(session, options).run(state);
+                case PretrainOptions options -> new Pretrain(session, options, state.stage()).run(state);
+                case RlOptions options -> new Reinforce(session, options, state.stage()).run(state);
                 case EvalOptions options -> evaluate(session, options, label(recipe, state.stage()), state);
             };
             session.stageFinished();
@@ -88,27 +88,29 @@ public final class Learning {
     public static void check(Recipe recipe, @Nullable Path startFrom) {
         List<Task> tasks = recipe.tasks().stream().map(Tasks::find).toList();
         tasks.forEach(Tasks::check);
-        DeepseekConfig config;
-        if (startFrom == null) {
-            config = config(recipe, ProblemCodec.tokenizerFor(tasks));
-        } else {
-            CheckpointReader reader = CheckpointReader.open(startFrom);
-            new ProblemCodec(reader.tokenizer());
-            config = reader.config();
+        if (tasks.stream().map(Task::name).distinct().count() < tasks.size()) {
+            throw new LearnException(
+                    "Two tasks of recipe " + recipe.name() + " have the same name: " + recipe.tasks() + ".");
         }
+        Tokenizer tokenizer = startFrom == null
+                ? ProblemCodec.tokenizerFor(tasks)
+                : CheckpointReader.open(startFrom).tokenizer();
+        DeepseekConfig config = startFrom == null
+                ? config(recipe, tokenizer)
+                : CheckpointReader.open(startFrom).config();
+        ProblemCodec codec = new ProblemCodec(tokenizer);
         for (StageOptions stage : recipe.stages()) {
-            switch (stage) {
-                case PretrainOptions options -> tasks.forEach(ProblemText::requireSolutions);
-                case RlOptions options -> checkLength(options.maxResponseTokens(), config);
-                case EvalOptions options -> checkLength(options.maxResponseTokens(), config);
+            for (Task task : tasks) {
+                switch (stage) {
+                    case PretrainOptions options -> {
+                        ProblemText.requireSolutions(task);
+                        ProblemCheck.documents(task, codec, config);
+                    }
+                    case RlOptions options -> ProblemCheck.responses(task, codec, config, options.maxResponseTokens());
+                    case EvalOptions options ->
+                        ProblemCheck.responses(task, codec, config, options.maxResponseTokens());
+                }
             }
-        }
-    }
-
-    private static void checkLength(int maxResponseTokens, DeepseekConfig config) {
-        if (maxResponseTokens >= config.maxPositionEmbeddings()) {
-            throw new LearnException("maxResponseTokens is " + maxResponseTokens + ", but problem and response together"
-                    + " have at most max_position_embeddings=" + config.maxPositionEmbeddings() + " tokens.");
         }
     }
 

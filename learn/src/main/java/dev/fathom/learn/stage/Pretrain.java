@@ -15,7 +15,8 @@ final class Pretrain {
     private final ProblemText text;
     private final Trainer trainer;
 
-    Pretrain(Session session, PretrainOptions options) {
+    /** @param stage number of the stage in the recipe */
+    Pretrain(Session session, PretrainOptions options, int stage) {
         if (options.mtpLossWeight() > 0 && !session.model().predictsMultipleTokens()) {
             throw new LearnException(
                     "mtpLossWeight is " + options.mtpLossWeight()
@@ -23,7 +24,7 @@ final class Pretrain {
         }
         this.session = session;
         this.options = options;
-        this.text = new ProblemText(session.tasks(), options, session.codec(), session.seed());
+        this.text = new ProblemText(session.tasks(), options, session.codec(), session.seed(stage));
         this.trainer = new Trainer(
                 session.model(),
                 session.optimizer(options.optimizer()),
@@ -31,8 +32,7 @@ final class Pretrain {
                         1,
                         (float) options.router().balanceLossWeight(),
                         (float) options.router().biasUpdateSpeed(),
-                        (float) options.mtpLossWeight(),
-                        false));
+                        (float) options.mtpLossWeight()));
     }
 
     /** Trains from where the state stands to the end of the stage. */

@@ -1,6 +1,7 @@
 package dev.fathom.learn.stage;
 
 import dev.fathom.infer.Completion;
+import dev.fathom.learn.eval.Evaluation;
 import dev.fathom.learn.recipe.RlOptions;
 import dev.fathom.learn.rl.Advantages;
 import dev.fathom.learn.rl.LevelCurriculum;
@@ -26,20 +27,21 @@ final class Reinforce {
     private final Trainer trainer;
     private final PolicyLoss policyLoss;
 
-    Reinforce(Session session, RlOptions options) {
+    /** @param stage number of the stage in the recipe */
+    Reinforce(Session session, RlOptions options, int stage) {
         this.session = session;
         this.options = options;
-        this.rollouts = new Rollouts(session.tasks(), options, session.codec(), session.generator(), session.seed());
+        this.rollouts =
+                new Rollouts(session.tasks(), options, session.codec(), session.generator(), session.seed(stage));
         this.policyLoss = options.policyLoss();
         this.trainer = new Trainer(
                 session.model(),
                 session.optimizer(options.optimizer()),
                 new Trainer.TrainerOptions(
-                        (float) (1 / options.temperature()),
+                        1f / (float) options.temperature(),
                         (float) options.router().balanceLossWeight(),
                         (float) options.router().biasUpdateSpeed(),
-                        0, // the main model's policy gradient only; the MTP module keeps what pre-training taught it
-                        true));
+                        0)); // the policy gradient alone: the MTP module keeps what pre-training taught it
     }
 
     /** What is trained on: the response's tokens, its end token included, each with the response's advantage. */
@@ -74,17 +76,23 @@ final class Reinforce {
                 trained += update.step.tokens();
                 updates++;
             }
+            double learningSeconds = (System.nanoTime() - startNanos) * 1e-9;
+            boolean probing =
+                    options.evaluateEverySteps() > 0 && (state.step() + 1) % options.evaluateEverySteps() == 0;
+            Evaluation.@Nullable Score heldOut = probing ? session.probe(options) : null;
             double seconds = (System.nanoTime() - startNanos) * 1e-9;
             state = state.withLevels(levels).advance(updates, experience.responseTokens(), seconds);
+
             Metrics metrics = state.metrics(RlOptions.STAGE);
             experience.describe(metrics, rolloutSeconds);
             metrics.set(Metrics.LEARNING_RATE, rate)
-                    .set(Metrics.TOKENS_PER_SECOND, (experience.responseTokens() + trained) / seconds);
+                    .set(Metrics.TOKENS_PER_SECOND, (experience.responseTokens() + trained) / learningSeconds);
             if (measured != null) {
                 measured.describe(metrics);
             }
-            if (options.evaluateEverySteps() > 0 && state.step() % options.evaluateEverySteps() == 0) {
-                session.probe(metrics, options);
+            if (heldOut != null) {
+                metrics.set(Metrics.HELD_OUT_ACCURACY, heldOut.passAt1())
+                        .set(Metrics.HELD_OUT_RESPONSE_LENGTH, heldOut.meanResponseTokens());
             }
             session.report(metrics);
             session.stepDone(state, options.steps(), options.checkpointEverySteps());

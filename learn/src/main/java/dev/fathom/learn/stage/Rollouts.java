@@ -112,7 +112,7 @@ final class Rollouts {
         List<Group> live = new ArrayList<>();
         int rounds = options.dynamicSampling() ? 1 + options.maxResampleRounds() : 1;
         for (int round = 0; round < rounds && live.size() < options.groupsPerStep(); round++) {
-            List<Group> groups = round(step, round, options.groupsPerStep() - live.size(), levels);
+            List<Group> groups = round(step, round, all.size(), options.groupsPerStep() - live.size(), levels);
             for (Group group : groups) {
                 levels.computeIfPresent(
                         group.task.name(),
@@ -127,14 +127,15 @@ final class Rollouts {
         return new Experience(all, live, levels);
     }
 
-    private List<Group> round(long step, int round, int count, Map<String, LevelCurriculum> levels) {
+    /** @param before groups that this step has sampled already: tasks take turns over the whole step */
+    private List<Group> round(long step, int round, int before, int count, Map<String, LevelCurriculum> levels) {
         List<Task> groupTasks = new ArrayList<>();
         List<Problem> problems = new ArrayList<>();
         List<GenerationRequest> requests = new ArrayList<>();
         for (int g = 0; g < count; g++) {
             // Unique over the run: names the problem's random numbers, and with the member's number the sample's.
             long place = (step * MAX_ROUNDS + round) * options.groupsPerStep() + g;
-            Task task = tasks.get(Math.floorMod(place, tasks.size()));
+            Task task = tasks.get(Math.floorMod(step * options.groupsPerStep() + before + g, tasks.size()));
             RandomSource random = RandomSource.at(seed, PROBLEMS, place);
             LevelCurriculum curriculum = levels.get(task.name());
             int level = curriculum == null ? task.levels() : curriculum.draw(options.curriculum(), random);

@@ -5,6 +5,7 @@ import dev.fathom.engine.Engine;
 import dev.fathom.engine.Muon;
 import dev.fathom.engine.Optimizer;
 import dev.fathom.engine.Parameter;
+import dev.fathom.engine.Philox;
 import dev.fathom.infer.Generator;
 import dev.fathom.learn.LearnException;
 import dev.fathom.learn.eval.Evaluation;
@@ -22,15 +23,18 @@ import org.jspecify.annotations.Nullable;
 
 /** What the stages of a run share: the model, the tasks, the run directory, and how to report, save and stop. */
 final class Session {
+    /** Philox stream of the stages' seeds ("stag"). */
+    private static final int STAGES = 0x73746167;
+
     private final RunDirectory directory;
     private final DeepseekModel model;
     private final ProblemCodec codec;
     private final List<Task> tasks;
     private final long seed;
     private final Checkpoints checkpoints;
-    private final Generator generator;
     private final RunListener listener;
     private final BooleanSupplier stopRequested;
+    private @Nullable Generator generator;
     private @Nullable DeepseekModel reference;
     private String stage = "";
 
@@ -51,7 +55,6 @@ final class Session {
         this.checkpoints = checkpoints;
         this.listener = listener;
         this.stopRequested = stopRequested;
-        this.generator = Generator.forBatches(model);
     }
 
     DeepseekModel model() {
@@ -70,12 +73,23 @@ final class Session {
         return seed;
     }
 
+    /** The seed of one stage, so that two stages of a kind do not draw the same documents, problems and samples. */
+    long seed(int stageNumber) {
+        return Philox.bits(seed, STAGES, stageNumber, 0);
+    }
+
+    /** Made when it is first needed: its key/value slots take memory that pre-training has no use for. */
     Generator generator() {
-        return generator;
+        Generator made = generator;
+        if (made == null) {
+            made = Generator.forBatches(model);
+            generator = made;
+        }
+        return made;
     }
 
     Evaluator evaluator() {
-        return new Evaluator(tasks, codec, generator, seed);
+        return new Evaluator(tasks, codec, generator(), seed);
     }
 
     /** The optimizer of a stage; its moments are the model's. */
@@ -136,17 +150,15 @@ final class Session {
         listener.evaluating(label, done, responses);
     }
 
-    /** Adds the held-out figures of the moment to a line of metrics: one response to each of a few of the hardest problems. */
-    void probe(Metrics metrics, RlOptions options) {
+    /** The held-out figures of the moment: one response to each of a few of the hardest problems. */
+    Evaluation.Score probe(RlOptions options) {
         int perTask = Math.max(1, options.evaluationProblems() / tasks.size());
         List<Integer> hardest = tasks.stream().map(Task::levels).distinct().toList();
         EvalOptions small = new EvalOptions(perTask, hardest, 1, 1, 1.0, options.maxResponseTokens(), false);
-        Evaluation.Score score = evaluator()
+        return evaluator()
                 .evaluate(small, "", 0, (done, all) -> {})
                 .evaluation()
                 .hardest();
-        metrics.set(Metrics.HELD_OUT_ACCURACY, score.passAt1())
-                .set(Metrics.HELD_OUT_RESPONSE_LENGTH, score.meanResponseTokens());
     }
 
     /** To be called after every step: saves where it is time to, and stops where it was asked for. */
@@ -188,6 +200,6 @@ final class Session {
             throw new LearnException(
                     "klCoefficient is " + options.klCoefficient() + " but there is no reference model");
         }
-        return Trainer.score(policy, sequences, (float) (1 / options.temperature()));
+        return Trainer.score(policy, sequences, 1f / (float) options.temperature());
     }
 }

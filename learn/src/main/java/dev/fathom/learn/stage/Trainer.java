@@ -6,6 +6,7 @@ import dev.fathom.engine.Tape;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
 import dev.fathom.engine.Workspace;
+import dev.fathom.learn.LearnException;
 import dev.fathom.model.DeepseekModel;
 import dev.fathom.model.RoutingLog;
 import java.util.List;
@@ -36,14 +37,9 @@ final class Trainer {
      * @param balanceAlpha weight of the sequence-wise balance loss (V3: 1e-4)
      * @param biasUpdateSpeed γ of the routing bias (V3: 1e-3)
      * @param predictionWeight λ of multi-token prediction; 0 leaves its module alone
-     * @param detachPrediction whether the main model's layers are spared that loss's gradient
      */
     record TrainerOptions(
-            float inverseTemperature,
-            float balanceAlpha,
-            float biasUpdateSpeed,
-            float predictionWeight,
-            boolean detachPrediction) {}
+            float inverseTemperature, float balanceAlpha, float biasUpdateSpeed, float predictionWeight) {}
 
     /** Sees the forward pass of each micro-batch before its backward pass. */
     @FunctionalInterface
@@ -92,15 +88,20 @@ final class Trainer {
             entropy += sum(targetValues(micro, main.entropy()));
 
             if (options.predictionWeight > 0) {
-                Variable hidden = options.detachPrediction ? ops.detach(states.hidden()) : states.hidden();
-                Variable ahead = model.predictAhead(ops, hidden, micro.next(), micro.batch(), routing);
+                Variable ahead = model.predictAhead(ops, states.hidden(), micro.next(), micro.batch(), routing);
                 Variable aheadLogProbs = ops.tokenLogProbs(ahead, model.head(), micro.targetsAhead(), 1)
                         .logProbs();
                 predictionLoss += seedPrediction(micro, aheadLogProbs, targets);
             }
             tape.backward();
         }
-        double norm = optimizer.step(model.parameters(), learningRate, step);
+        double norm;
+        try {
+            norm = optimizer.step(model.parameters(), learningRate, step);
+        } catch (ArithmeticException e) {
+            throw new LearnException(
+                    "The run has diverged: " + e.getMessage() + ". Begin again with a lower learningRate.peak.", e);
+        }
         model.updateRoutingBiases(routing, options.biasUpdateSpeed);
         model.refresh();
         return new Step(loss, predictionLoss, entropy / targets, norm, rows, routing);

@@ -21,7 +21,7 @@ public record Problems(Task task) {
         return draw(random, level, false);
     }
 
-    /** A problem that no training ever shows. */
+    /** A problem that is never trained on. (An easier one may occur as a step of a worked solution of a harder one.) */
     public Problem heldOut(RandomSource random, int level) {
         return draw(random, level, true);
     }

@@ -106,9 +106,8 @@ class RunDirectoryTest {
     void aMetricIsNeverNaN() {
         assertThatThrownBy(() -> new Metrics("rl", 7).set(Metrics.LOSS, Double.NaN))
                 .isInstanceOf(LearnException.class)
-                .hasMessage(
-                        "Stage rl, step 7: loss is NaN. The run has diverged; resume from a checkpoint with a lower "
-                                + "learningRate.peak.");
+                .hasMessage("Stage rl, step 7: loss is NaN. The run has diverged; begin again with a lower "
+                        + "learningRate.peak.");
         assertThatThrownBy(() -> step(1).set("x", new double[][] {{Double.POSITIVE_INFINITY}}))
                 .isInstanceOf(LearnException.class);
     }

@@ -58,7 +58,7 @@ class LearningTest {
     /** Everything reinforcement learning can be told to do at once: several updates, clipping, a reference model, sequences alike. */
     private static final String ALL_OPTIONS = ", \"updatesPerStep\": 2, \"clipLow\": 0.2, \"clipHigh\": 0.28,"
             + " \"klCoefficient\": 0.01, \"referenceRefreshSteps\": 3, \"advantageStd\": true,"
-            + " \"lossNormalization\": \"sequence\", \"temperature\": 0.9, \"optimizer\": { \"kind\": \"muon\" }";
+            + " \"lossNormalization\": \"sequence\", \"temperature\": 1.1, \"optimizer\": { \"kind\": \"muon\" }";
 
     @TempDir
     Path directory;
@@ -190,6 +190,11 @@ class LearningTest {
             }
             assertThat(attempts).isGreaterThan(2);
             assertThat(result(found)).isEqualTo(result(expected));
+            assertThat(timeless(found).stream()
+                            .filter(line -> line.path("stage").asString().equals("rl")))
+                    .allSatisfy(
+                            line -> assertThat(line.path("maxAbsDeltaLogProb").asDouble(-1))
+                                    .isZero());
             assertThat(withoutMeans(timeless(found))).isEqualTo(withoutMeans(timeless(expected)));
         }
     }
