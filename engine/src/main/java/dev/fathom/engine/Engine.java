@@ -2,6 +2,7 @@ package dev.fathom.engine;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.ServiceLoader;
 
 /**
@@ -11,8 +12,10 @@ import java.util.ServiceLoader;
  * @param gemm matrix products of linear layers, at the chosen precision
  * @param exactGemm matrix products that stay f32 whatever the precision: the router
  * @param pool the threads all of them share
+ * @param note why a provider on the class path is not used, or empty: part of the kernels line, so that nothing falls back in silence
  */
-public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool) implements AutoCloseable {
+public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool, String note)
+        implements AutoCloseable {
 
     /** What a user may choose. */
     public enum PrecisionChoice {
@@ -39,21 +42,26 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool
                     + String.join(
                             "", providers.stream().map(p -> ", " + p.name()).toList()));
         }
+        String reasons = "";
         for (Precision precision : candidates(choice)) {
             for (GemmProvider provider : allowed) {
                 String reason = provider.unavailable(precision);
-                if (!reason.isEmpty() && !gemm.equals("auto")) {
-                    throw new IllegalArgumentException("--gemm " + gemm + " cannot run here: " + reason);
-                }
                 if (reason.isEmpty() && (!gemm.equals("auto") || provider.preferred(precision))) {
                     WorkerPool pool = new WorkerPool(threads);
-                    return of(provider.open(precision, pool), pool);
+                    return of(provider.open(precision, pool), pool, "");
+                }
+                if (!reason.isEmpty()) {
+                    String named = provider.name() + " " + precision.name().toLowerCase(Locale.ROOT) + ": " + reason;
+                    reasons += (reasons.isEmpty() ? "" : "; ") + named;
                 }
             }
         }
+        if (!gemm.equals("auto") && !gemm.equals("vector")) {
+            throw new IllegalArgumentException("--gemm " + gemm + " cannot run here: " + reasons);
+        }
         WorkerPool pool = new WorkerPool(threads);
         Precision precision = choice == PrecisionChoice.BF16 ? Precision.BF16 : Precision.F32;
-        return of(new VectorGemm(precision, pool), pool);
+        return of(new VectorGemm(precision, pool), pool, reasons);
     }
 
     private static List<Precision> candidates(PrecisionChoice choice) {
@@ -67,18 +75,18 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool
     /** The pure Java engine. */
     public static Engine vector(Precision precision, int threads) {
         WorkerPool pool = new WorkerPool(threads);
-        return of(new VectorGemm(precision, pool), pool);
+        return of(new VectorGemm(precision, pool), pool, "");
     }
 
-    private static Engine of(Gemm gemm, WorkerPool pool) {
+    private static Engine of(Gemm gemm, WorkerPool pool, String note) {
         Gemm exact = gemm.precision() == Precision.F32 ? gemm : new VectorGemm(Precision.F32, pool);
-        return new Engine(new VectorKernels(pool), gemm, exact, pool);
+        return new Engine(new VectorKernels(pool), gemm, exact, pool, note);
     }
 
     /** The kernels line, such as {@code kernels: vector 512-bit + oneDNN 3.11 bf16, 2 threads}. */
     public String describe() {
         return "kernels: " + kernels.name() + " + " + gemm.name() + ", " + pool.threads()
-                + (pool.threads() == 1 ? " thread" : " threads");
+                + (pool.threads() == 1 ? " thread" : " threads") + (note.isEmpty() ? "" : " (not used: " + note + ")");
     }
 
     @Override

@@ -39,10 +39,6 @@ public final class Ops {
         return kernels;
     }
 
-    public boolean isRecording() {
-        return tape != null;
-    }
-
     private Variable result(long... shape) {
         return variable(workspace.allocate(DType.F32, shape));
     }
@@ -88,18 +84,6 @@ public final class Ops {
             gemm.backwardInput(y.gradient(), groups, weight.packed(), dx, accumulate);
         });
         return y;
-    }
-
-    /** {@code a + b}. */
-    public Variable add(Variable a, Variable b) {
-        Variable out = result(a.value().rows(), a.value().columns());
-        kernels.add(a.value(), b.value(), out.value());
-        record(() -> {
-            Tensor gradient = out.gradient();
-            kernels.add(a.gradient(), gradient, a.gradient());
-            kernels.add(b.gradient(), gradient, b.gradient());
-        });
-        return out;
     }
 
     /** RMSNorm with a learned weight {@code [d]}. */

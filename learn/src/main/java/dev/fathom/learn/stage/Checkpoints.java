@@ -71,9 +71,15 @@ public final class Checkpoints {
             writer.moments(trainerTensors(model, reference));
             writer.state(json);
         });
-        for (Path old : before) {
-            if (!old.equals(target) && stageNumber(old) == state.stage()) {
-                delete(old);
+        prune();
+    }
+
+    /** Deletes all checkpoints but the last of every stage. */
+    private void prune() {
+        List<Path> all = list(run.checkpoints());
+        for (int i = 0; i + 1 < all.size(); i++) {
+            if (stageNumber(all.get(i)) == stageNumber(all.get(i + 1))) {
+                delete(all.get(i));
             }
         }
     }
@@ -82,6 +88,7 @@ public final class Checkpoints {
     Optional<RunState> restore(Session session) {
         DeepseekModel model = session.model();
         Checkpoint.cleanUp(run.checkpoints());
+        prune();
         Optional<Path> newest = newest(run.path());
         if (newest.isEmpty()) {
             run.metrics().truncate(0);

@@ -60,6 +60,7 @@ final class Pretrain {
                 session.report(interval.describe(state.metrics(PretrainOptions.STAGE))
                         .set(Metrics.LEARNING_RATE, rate)
                         .set(Metrics.GRADIENT_NORM, step.gradientNorm())
+                        .set("balanceLoss", step.routing().balanceLoss())
                         .set(Metrics.MAX_VIO, step.routing().maxViolation())
                         .set(Metrics.EXPERT_LOAD, step.routing().relativeLoads()));
                 interval = new Interval();

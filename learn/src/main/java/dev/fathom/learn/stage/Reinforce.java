@@ -69,8 +69,9 @@ final class Reinforce {
             int updates = 0;
             double rate = options.learningRate().at((state.step() + 1.0) / options.steps());
             @Nullable Measured measured = null;
+            long[] clipped = {0};
             for (List<Sample> batch : batches(experience)) {
-                Measured update = update(batch, rate, state.updates() + updates + 1);
+                Measured update = update(batch, rate, state.updates() + updates + 1, clipped);
                 measured =
                         measured == null ? update : measured; // the first update after a rollout is the one on policy
                 trained += update.step.tokens();
@@ -89,6 +90,12 @@ final class Reinforce {
                     .set(Metrics.TOKENS_PER_SECOND, (experience.responseTokens() + trained) / learningSeconds);
             if (measured != null) {
                 measured.describe(metrics);
+                if (policyLoss.klCoefficient() > 0) {
+                    metrics.set("kl", measured.kl);
+                }
+                if (policyLoss.clip() != null) {
+                    metrics.set("clippedTokens", clipped[0]);
+                }
             }
             if (heldOut != null) {
                 metrics.set(Metrics.HELD_OUT_ACCURACY, heldOut.passAt1())
@@ -130,8 +137,8 @@ final class Reinforce {
         return batches;
     }
 
-    /** An optimizer step and how far its forward pass was from the sampler's. */
-    private record Measured(Trainer.Step step, MismatchMeter mismatch) {
+    /** An optimizer step, how far its forward pass was from the sampler's, and the mean k3 divergence from the reference model. */
+    private record Measured(Trainer.Step step, MismatchMeter mismatch, double kl) {
         void describe(Metrics metrics) {
             metrics.set(Metrics.LOSS, step.loss())
                     .set(Metrics.ENTROPY, step.entropy())
@@ -139,15 +146,18 @@ final class Reinforce {
                     .set(Metrics.MAX_ABS_DELTA_LOG_PROB, mismatch.maxAbsDeltaLogProb())
                     .set(Metrics.ROUTING_DISAGREEMENTS, mismatch.routingDisagreements())
                     .set("comparedTokens", mismatch.compared())
+                    .set("balanceLoss", step.routing().balanceLoss())
                     .set(Metrics.MAX_VIO, step.routing().maxViolation())
                     .set(Metrics.EXPERT_LOAD, step.routing().relativeLoads());
         }
     }
 
-    private Measured update(List<Sample> batch, double rate, long update) {
+    /** @param clipped counts the tokens whose ratio was clipped */
+    private Measured update(List<Sample> batch, double rate, long update, long[] clipped) {
         List<TrainingSequence> sequences = batch.stream().map(Sample::sequence).toList();
         long tokens = sequences.stream().mapToLong(TrainingSequence::targets).sum();
         float[][] reference = policyLoss.klCoefficient() > 0 ? session.referenceLogProbs(sequences, options) : null;
+        double[] kl = {0};
         Objective objective = (s, logProbs, gradient) -> {
             Sample sample = batch.get(s);
             double weight = policyLoss.weight(logProbs.length, tokens, batch.size());
@@ -158,12 +168,15 @@ final class Reinforce {
                         ? policyLoss.token(logProbs[i], old, sample.advantage)
                         : policyLoss.token(logProbs[i], old, reference[s][i], sample.advantage);
                 loss += weight * token.loss();
+                kl[0] += weight * token.kl();
+                clipped[0] += token.clipped() ? 1 : 0;
                 gradient[i] = (float) (weight * token.gradient());
             }
             return loss;
         };
         MismatchMeter mismatch = new MismatchMeter(
                 batch.stream().map(Sample::completion).toList(), session.model().mixtures());
-        return new Measured(trainer.step(sequences, objective, mismatch::compare, (float) rate, update), mismatch);
+        return new Measured(
+                trainer.step(sequences, objective, mismatch::compare, (float) rate, update), mismatch, kl[0]);
     }
 }
