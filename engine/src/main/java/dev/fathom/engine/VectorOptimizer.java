@@ -6,7 +6,6 @@ import static dev.fathom.engine.Memory.ORDER;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 
 /** Passes over the flat buffers of {@link Parameters}: the gradient norm and AdamW. Both are bound by memory bandwidth. */
 final class VectorOptimizer {
@@ -122,21 +121,19 @@ final class VectorOptimizer {
             first.intoMemorySegment(ALL, m + 4L * i, ORDER);
             second.intoMemorySegment(ALL, v + 4L * i, ORDER);
         }
-        if (i < count) {
-            VectorMask<Float> mask = SPECIES.indexInRange(i, count);
-            FloatVector gradient =
-                    fromMemorySegment(SPECIES, ALL, g + 4L * i, ORDER, mask).mul(scales);
-            FloatVector first =
-                    fromMemorySegment(SPECIES, ALL, m + 4L * i, ORDER, mask).fma(betas1, gradient.mul(rest1));
-            FloatVector second = fromMemorySegment(SPECIES, ALL, v + 4L * i, ORDER, mask)
-                    .fma(betas2, gradient.mul(gradient).mul(rest2));
-            FloatVector update = first.div(second.mul(corrections).sqrt().add(epsilons));
-            fromMemorySegment(SPECIES, ALL, p + 4L * i, ORDER, mask)
-                    .mul(keeps)
-                    .sub(update.mul(rates))
-                    .intoMemorySegment(ALL, p + 4L * i, ORDER, mask);
-            first.intoMemorySegment(ALL, m + 4L * i, ORDER, mask);
-            second.intoMemorySegment(ALL, v + 4L * i, ORDER, mask);
+        // Element by element, in the same operations. A masked copy of the loop would make this method so large that
+        // the JVM's first
+        // compiler gives up on it ("out of virtual registers") and never hands it to the second: 30 times slower for
+        // good.
+        for (; i < count; i++) {
+            long at = 4L * i;
+            float gradient = Memory.getFloat(g + at) * gradScale;
+            float first = Math.fma(Memory.getFloat(m + at), beta1, gradient * (float) (1 - (double) beta1));
+            float second = Math.fma(Memory.getFloat(v + at), beta2, gradient * gradient * (float) (1 - (double) beta2));
+            float update = first / ((float) Math.sqrt(second * correction) + eps);
+            Memory.setFloat(p + at, Memory.getFloat(p + at) * keep - update * rate);
+            Memory.setFloat(m + at, first);
+            Memory.setFloat(v + at, second);
         }
     }
 }
