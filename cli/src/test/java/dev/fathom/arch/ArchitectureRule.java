@@ -9,6 +9,7 @@ import com.tngtech.archunit.core.domain.AccessTarget;
 import com.tngtech.archunit.core.domain.JavaAccess;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.lang.ArchRule;
+import dev.fathom.archfixture.avx512.Avx512ThatKnowsModels;
 import dev.fathom.archfixture.cli.CliThatNamesOneDnn;
 import dev.fathom.archfixture.engine.EngineThatKnowsModels;
 import dev.fathom.archfixture.engine.EngineThatOpensFiles;
@@ -61,6 +62,7 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
     /** For each module, the modules it may know. Whoever adds a module adds it here. */
     static final Map<String, Set<String>> ARROWS = Map.of(
             "engine", Set.of(),
+            "avx512", Set.of("engine"),
             "onednn", Set.of("engine"),
             "model", Set.of("engine"),
             "infer", Set.of("model", "engine"),
@@ -78,6 +80,7 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
 
     static final List<ArchitectureRule> ALL = List.of(
             arrows("engine", EngineThatKnowsModels.class),
+            arrows("avx512", Avx512ThatKnowsModels.class),
             arrows("onednn", OneDnnThatKnowsModels.class),
             arrows("model", ModelThatKnowsInference.class),
             arrows("infer", InferThatKnowsLearning.class),

@@ -1,5 +1,6 @@
 package dev.fathom.onednn;
 
+import dev.fathom.engine.Bfloat16;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Gemm;
 import dev.fathom.engine.Memory;
@@ -219,7 +220,7 @@ public final class OneDnnGemm implements Gemm {
             long target = source + sourceBytes;
             long scratch = target + targetBytes;
             if (precision == Precision.BF16) {
-                Bfloat16.round(x.rowAddress(first), 4 * x.rowStride(), rows, weights.length, source);
+                Bfloat16.round(x.rowAddress(first), 4 * x.rowStride(), rows, weights.length, source, rowBytes);
             } else {
                 for (int r = 0; r < rows; r++) {
                     Memory.copy(x.rowAddress(first + r), source + r * rowBytes, rowBytes);
@@ -319,7 +320,7 @@ public final class OneDnnGemm implements Gemm {
                 long source = from + 4 * skipped;
                 if (precision == Precision.BF16) {
                     source = pool.scratch(worker, 2 * count);
-                    Bfloat16.round(from + 4 * skipped, 4 * count, 1, Math.toIntExact(count), source);
+                    Bfloat16.round(from + 4 * skipped, 4 * count, 1, Math.toIntExact(count), source, 2 * count);
                 }
                 long first = rowStride == 1 ? 0 : part.first * columnStride;
                 part.packing.run(

@@ -1,5 +1,6 @@
 package dev.fathom.onednn;
 
+import dev.fathom.engine.Bfloat16;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.RowGroups;
 import dev.fathom.engine.Tensor;
@@ -106,8 +107,8 @@ final class OneDnnGradient implements AutoCloseable {
             int missing = BLOCKS[block] - rows;
             long dyFrom = dy.rowAddress(row) + 4L * tile.firstOutput;
             long xFrom = x.rowAddress(row) + 4L * tile.firstInput;
-            Bfloat16.round(dyFrom, 4 * dy.rowStride(), rows, tile.outputs, dyBlock);
-            Bfloat16.round(xFrom, 4 * x.rowStride(), rows, tile.inputs, xBlock);
+            Bfloat16.round(dyFrom, 4 * dy.rowStride(), rows, tile.outputs, dyBlock, dyRow);
+            Bfloat16.round(xFrom, 4 * x.rowStride(), rows, tile.inputs, xBlock, xRow);
             if (missing > 0) {
                 Memory.zero(dyBlock + rows * dyRow, missing * dyRow);
                 Memory.zero(xBlock + rows * xRow, missing * xRow);

@@ -1,19 +1,12 @@
 package dev.fathom.onednn;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.fathom.engine.BatchInvariance;
-import dev.fathom.engine.DType;
 import dev.fathom.engine.Gemm;
+import dev.fathom.engine.GemmContract;
 import dev.fathom.engine.GemmProvider;
-import dev.fathom.engine.GemmTestCase;
 import dev.fathom.engine.Precision;
-import dev.fathom.engine.RowGroups;
-import dev.fathom.engine.Tensor;
-import dev.fathom.engine.VectorGemm;
 import dev.fathom.engine.WorkerPool;
 import java.util.ServiceLoader;
 import org.junit.jupiter.api.Test;
@@ -39,128 +32,30 @@ class OneDnnGemmTest {
     @ParameterizedTest
     @EnumSource(Precision.class)
     void aRowDoesNotDependOnItsBatch(Precision precision) {
-        for (int threads = 1; threads <= 3; threads++) {
-            try (WorkerPool pool = new WorkerPool(threads);
-                    Gemm gemm = open(precision, pool)) {
-                BatchInvariance.check(gemm, 192, 128, 1, 2, 3, 4, 5, 12, 13, 48, 97, 300);
-                BatchInvariance.check(gemm, 45, 601, 1, 2, 7, 33, 64, 129);
-                BatchInvariance.check(gemm, 688, 256, 1, 2, 9, 100);
-            }
-        }
+        GemmContract.aRowDoesNotDependOnItsBatch(precision, pool -> open(precision, pool));
     }
 
     @ParameterizedTest
     @EnumSource(Precision.class)
     void resultsDifferFromExactChainsByRoundingOnly(Precision precision) {
-        try (WorkerPool pool = new WorkerPool(2);
-                Gemm gemm = open(precision, pool);
-                Gemm exact = new VectorGemm(precision, pool)) {
-            compare(gemm, exact, new GemmTestCase(1, 65, 33, true, 0, 13, 1, 300));
-            compare(gemm, exact, new GemmTestCase(2, 1, 1, false, 3));
-            compare(gemm, exact, new GemmTestCase(3, 700, 130, true, 77, 0));
-            compare(gemm, exact, new GemmTestCase(4, 33, 1100, false, 1, 2, 3, 0, 129));
-            compare(gemm, exact, new GemmTestCase(5, 16, 16, false, 0));
-        }
-    }
-
-    private static void compare(Gemm gemm, Gemm exact, GemmTestCase operands) {
-        int rows = operands.groups.rows();
-        Gemm.Packed packed = gemm.pack(operands.weights);
-        Gemm.Packed exactPacked = exact.pack(operands.weights);
-        Tensor y = Tensor.zeros(DType.F32, rows, operands.outputs + 3).columns(1, 1 + operands.outputs);
-        Tensor exactY = Tensor.zeros(DType.F32, rows, operands.outputs);
-        gemm.forward(operands.x, operands.groups, packed, y);
-        exact.forward(operands.x, operands.groups, exactPacked, exactY);
-        near(operands + ", y", y, exactY);
-        Tensor dx = Tensor.zeros(DType.F32, rows, operands.inputs);
-        Tensor exactDx = Tensor.zeros(DType.F32, rows, operands.inputs);
-        for (boolean accumulate : new boolean[] {false, true, true}) {
-            gemm.backwardInput(operands.dy, operands.groups, packed, dx, accumulate);
-            exact.backwardInput(operands.dy, operands.groups, exactPacked, exactDx, accumulate);
-            near(operands + ", dx, accumulate " + accumulate, dx, exactDx);
-        }
-        Tensor dw = Tensor.zeros(DType.F32, operands.groups.count(), operands.outputs, operands.inputs);
-        Tensor exactDw = Tensor.zeros(DType.F32, operands.groups.count(), operands.outputs, operands.inputs);
-        for (int i = 0; i < 2; i++) {
-            gemm.backwardWeight(operands.dy, operands.x, operands.groups, dw);
-            exact.backwardWeight(operands.dy, operands.x, operands.groups, exactDw);
-        }
-        near(operands + ", dw", dw, exactDw);
-    }
-
-    /** Products of the test's operands are around 30, sums of a thousand of them around 1000: 1e-2 is rounding. */
-    private static void near(String what, Tensor found, Tensor expected) {
-        float[] values = found.toFloats();
-        float[] wanted = expected.toFloats();
-        for (int i = 0; i < wanted.length; i++) {
-            assertThat(values[i])
-                    .as("%s at %d", what, i)
-                    .isCloseTo(wanted[i], within(1e-2f + 1e-4f * Math.abs(wanted[i])));
-        }
+        GemmContract.resultsDifferFromExactChainsByRoundingOnly(precision, pool -> open(precision, pool));
     }
 
     @ParameterizedTest
     @EnumSource(Precision.class)
     void aWeightGradientDependsOnlyOnItsGroup(Precision precision) {
-        GemmTestCase operands = new GemmTestCase(6, 130, 70, false, 0, 333, 5, 64);
-        int[] bits = null;
-        for (int threads = 1; threads <= 3; threads++) {
-            try (WorkerPool pool = new WorkerPool(threads);
-                    Gemm gemm = open(precision, pool)) {
-                Tensor all = Tensor.zeros(DType.F32, 4, 130, 70);
-                gemm.backwardWeight(operands.dy, operands.x, operands.groups, all);
-                Tensor second = Tensor.zeros(DType.F32, 1, 130, 70);
-                gemm.backwardWeight(operands.dy.rows(0, 333), operands.x.rows(0, 333), RowGroups.single(333), second);
-                int[] whole = BatchInvariance.bits(all.toFloats());
-                int[] alone = BatchInvariance.bits(second.toFloats());
-                assertThat(java.util.Arrays.copyOfRange(whole, 130 * 70, 2 * 130 * 70))
-                        .isEqualTo(alone);
-                if (bits != null) {
-                    assertThat(whole).as("%d threads", threads).isEqualTo(bits);
-                }
-                bits = whole;
-            }
-        }
+        GemmContract.aWeightGradientDependsOnlyOnItsGroup(precision, pool -> open(precision, pool));
     }
 
     @ParameterizedTest
     @EnumSource(Precision.class)
     void refreshSeesNewWeights(Precision precision) {
-        try (WorkerPool pool = new WorkerPool(2);
-                Gemm gemm = open(precision, pool)) {
-            GemmTestCase before = new GemmTestCase(1, 80, 60, false, 5, 9);
-            GemmTestCase after = new GemmTestCase(2, 80, 60, false, 5, 9);
-            Gemm.Packed packed = gemm.pack(before.weights);
-            gemm.backwardInput(after.dy, after.groups, packed, Tensor.zeros(DType.F32, 14, 60), false);
-            before.weights.copyFrom(after.weights);
-            packed.refresh();
-            compareWith(gemm, packed, gemm.pack(after.weights), after);
-        }
-    }
-
-    private static void compareWith(Gemm gemm, Gemm.Packed refreshed, Gemm.Packed fresh, GemmTestCase operands) {
-        Tensor found = Tensor.zeros(DType.F32, 14, 80);
-        Tensor expected = Tensor.zeros(DType.F32, 14, 80);
-        gemm.forward(operands.x, operands.groups, refreshed, found);
-        gemm.forward(operands.x, operands.groups, fresh, expected);
-        assertThat(found.toFloats()).isEqualTo(expected.toFloats());
-        Tensor foundInput = Tensor.zeros(DType.F32, 14, 60);
-        Tensor expectedInput = Tensor.zeros(DType.F32, 14, 60);
-        gemm.backwardInput(operands.dy, operands.groups, refreshed, foundInput, false);
-        gemm.backwardInput(operands.dy, operands.groups, fresh, expectedInput, false);
-        assertThat(foundInput.toFloats()).isEqualTo(expectedInput.toFloats());
+        GemmContract.refreshSeesNewWeights(precision, pool -> open(precision, pool));
     }
 
     @Test
     void weightsOfAnotherGemmAreRefused() {
-        try (WorkerPool pool = new WorkerPool(1);
-                Gemm gemm = open(Precision.F32, pool);
-                Gemm other = new VectorGemm(Precision.F32, pool)) {
-            Gemm.Packed packed = other.pack(Tensor.zeros(DType.F32, 4, 4));
-            Tensor x = Tensor.zeros(DType.F32, 1, 4);
-            assertThatThrownBy(() -> gemm.forward(x, RowGroups.single(1), packed, x))
-                    .hasMessage("weights were packed by another Gemm: VectorPanels");
-        }
+        GemmContract.weightsOfAnotherGemmAreRefused(pool -> open(Precision.BF16, pool));
     }
 
     @Test

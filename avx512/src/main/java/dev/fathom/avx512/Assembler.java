@@ -1,0 +1,257 @@
+package dev.fathom.avx512;
+
+import java.io.ByteArrayOutputStream;
+
+/**
+ * Writes the few x86-64 instructions that the kernels here consist of (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2;
+ * section 2.7 for the EVEX prefix of AVX-512).
+ *
+ * <p>General registers are numbered as the processor does: rax 0, rcx 1, rdx 2, rbx 3, rsp 4, rbp 5, rsi 6, rdi 7, r8 to r15.
+ */
+final class Assembler {
+    static final int RAX = 0;
+    static final int RCX = 1;
+    static final int RDX = 2;
+    static final int RBX = 3;
+    static final int RSP = 4;
+    static final int RBP = 5;
+    static final int RSI = 6;
+    static final int RDI = 7;
+    static final int R8 = 8;
+    static final int R9 = 9;
+    static final int R10 = 10;
+    static final int R11 = 11;
+    static final int R12 = 12;
+    static final int R13 = 13;
+    static final int R14 = 14;
+    static final int R15 = 15;
+
+    /** Opcode maps and mandatory prefixes, as the EVEX prefix numbers them. */
+    private static final int MAP_0F = 1;
+
+    private static final int MAP_0F38 = 2;
+    private static final int NO_PREFIX = 0;
+    private static final int PREFIX_66 = 1;
+    private static final int PREFIX_F3 = 2;
+
+    /** An address: {@code [base + index * scale + displacement]}. */
+    record Address(int base, int index, int scale, int displacement) {
+        private static final int NONE = -1;
+
+        static Address of(int base) {
+            return new Address(base, NONE, 1, 0);
+        }
+
+        static Address of(int base, int displacement) {
+            return new Address(base, NONE, 1, displacement);
+        }
+
+        static Address indexed(int base, int index, int scale) {
+            return new Address(base, index, scale, 0);
+        }
+
+        boolean hasIndex() {
+            return index != NONE;
+        }
+    }
+
+    private final ByteArrayOutputStream code = new ByteArrayOutputStream();
+
+    /** Bytes so far: the place of the next instruction, to jump back to. */
+    int position() {
+        return code.size();
+    }
+
+    byte[] bytes() {
+        return code.toByteArray();
+    }
+
+    // ---- general registers, 64 bits
+
+    void push(int register) {
+        rexIfNeeded(register);
+        code.write(0x50 | register & 7);
+    }
+
+    void pop(int register) {
+        rexIfNeeded(register);
+        code.write(0x58 | register & 7);
+    }
+
+    private void rexIfNeeded(int register) {
+        if (register >= 8) {
+            code.write(0x41);
+        }
+    }
+
+    void move(int target, int source) {
+        registers(0x89, source, target);
+    }
+
+    void add(int target, int source) {
+        registers(0x01, source, target);
+    }
+
+    private void registers(int opcode, int source, int target) {
+        code.write(0x48 | (source >= 8 ? 4 : 0) | (target >= 8 ? 1 : 0));
+        code.write(opcode);
+        code.write(0xc0 | (source & 7) << 3 | target & 7);
+    }
+
+    void addImmediate(int target, int value) {
+        code.write(0x48 | (target >= 8 ? 1 : 0));
+        code.write(0x81);
+        code.write(0xc0 | target & 7);
+        int32(value);
+    }
+
+    /** {@code target = source * value}. */
+    void multiply(int target, int source, int value) {
+        code.write(0x48 | (target >= 8 ? 4 : 0) | (source >= 8 ? 1 : 0));
+        code.write(0x69);
+        code.write(0xc0 | (target & 7) << 3 | source & 7);
+        int32(value);
+    }
+
+    void load(int target, Address from) {
+        memory(0x8b, target, from);
+    }
+
+    /** {@code target = the address}. */
+    void loadAddress(int target, Address address) {
+        memory(0x8d, target, address);
+    }
+
+    private void memory(int opcode, int register, Address address) {
+        boolean farIndex = address.hasIndex() && address.index >= 8;
+        code.write(0x48 | (register >= 8 ? 4 : 0) | (farIndex ? 2 : 0) | (address.base >= 8 ? 1 : 0));
+        code.write(opcode);
+        operand(register, address, 1);
+    }
+
+    /** Counts down and jumps back while the register is not zero. */
+    void decrementAndLoop(int register, int target) {
+        code.write(0x48 | (register >= 8 ? 1 : 0));
+        code.write(0xff);
+        code.write(0xc8 | register & 7);
+        code.write(0x0f);
+        code.write(0x85);
+        int32(target - (position() + 4));
+    }
+
+    void returnToCaller() {
+        code.write(0xc3);
+    }
+
+    /** {@code mask register = lower half of a general register}. */
+    void moveToMask(int mask, int register) {
+        code.write(0xc5);
+        code.write(0xf8);
+        code.write(0x92);
+        code.write(0xc0 | mask << 3 | register & 7);
+    }
+
+    void clearUpperHalves() {
+        code.write(0xc5);
+        code.write(0xf8);
+        code.write(0x77);
+    }
+
+    // ---- 512-bit vectors
+
+    void vectorZero(int target) {
+        evexRegisters(MAP_0F, PREFIX_66, 0xef, target, target, target);
+    }
+
+    /** Under a mask other than 0 the other elements become zero. */
+    void vectorLoad(int target, Address from, int mask) {
+        evexMemory(MAP_0F, NO_PREFIX, 0x10, target, from, 64, mask, mask != 0);
+    }
+
+    /** Under a mask other than 0 the other elements stay in memory as they are. */
+    void vectorStore(int source, Address to, int mask) {
+        evexMemory(MAP_0F, NO_PREFIX, 0x11, source, to, 64, mask, false);
+    }
+
+    /** The 32 bits at an address into all sixteen elements. */
+    void broadcast32(int target, Address from) {
+        evexMemory(MAP_0F38, PREFIX_66, 0x58, target, from, 4, 0, false);
+    }
+
+    /** VDPBF16PS: {@code sum[i] += a[2i+1] * b[2i+1]; sum[i] += a[2i] * b[2i]} in f32, for bf16 pairs a and b. */
+    void dotBf16(int sum, int a, int b) {
+        evexRegisters(MAP_0F38, PREFIX_F3, 0x52, sum, a, b);
+    }
+
+    private void evexRegisters(int map, int prefix, int opcode, int register, int second, int third) {
+        code.write(0x62);
+        code.write(bit(register, 3, 7) | bit(third, 4, 6) | bit(third, 3, 5) | bit(register, 4, 4) | map);
+        code.write((~second & 15) << 3 | 4 | prefix);
+        code.write(0x40 | bit(second, 4, 3));
+        code.write(opcode);
+        code.write(0xc0 | (register & 7) << 3 | third & 7);
+    }
+
+    private void evexMemory(
+            int map, int prefix, int opcode, int register, Address address, int unit, int mask, boolean zeroing) {
+        int index = address.hasIndex() ? address.index : 0;
+        code.write(0x62);
+        code.write(bit(register, 3, 7) | bit(index, 3, 6) | bit(address.base, 3, 5) | bit(register, 4, 4) | map);
+        code.write(15 << 3 | 4 | prefix);
+        code.write((zeroing ? 0x80 : 0) | 0x40 | 8 | mask);
+        code.write(opcode);
+        operand(register, address, unit);
+    }
+
+    /** Bit {@code from} of a register's number, inverted as EVEX wants it, at place {@code to}. */
+    private static int bit(int register, int from, int to) {
+        return (~register >> from & 1) << to;
+    }
+
+    /** ModRM, SIB and displacement; EVEX counts 8-bit displacements in units of the operand. */
+    private void operand(int register, Address address, int unit) {
+        boolean sib = address.hasIndex() || (address.base & 7) == RSP;
+        boolean none = address.displacement == 0 && (address.base & 7) != RBP;
+        int scaled = address.displacement / unit;
+        boolean small = address.displacement % unit == 0 && scaled >= -128 && scaled < 128;
+        int mode = none ? 0 : small ? 1 : 2;
+        code.write(mode << 6 | (register & 7) << 3 | (sib ? RSP : address.base & 7));
+        if (sib) {
+            int index = address.hasIndex() ? address.index & 7 : RSP; // rsp as index means none
+            code.write(Integer.numberOfTrailingZeros(address.scale) << 6 | index << 3 | address.base & 7);
+        }
+        if (mode == 1) {
+            code.write(scaled);
+        } else if (mode == 2) {
+            int32(address.displacement);
+        }
+    }
+
+    private void int32(int value) {
+        for (int shift = 0; shift < 32; shift += 8) {
+            code.write(value >> shift);
+        }
+    }
+
+    /** {@code cpuid} with the leaf and subleaf of two 32-bit arguments (System V: edi, esi); returns eax << 32 | edx. */
+    static byte[] cpuid() {
+        return new byte[] {
+            0x53, // push rbx: cpuid overwrites it
+            (byte) 0x89,
+            (byte) 0xf8, // mov eax, edi
+            (byte) 0x89,
+            (byte) 0xf1, // mov ecx, esi
+            0x0f,
+            (byte) 0xa2, // cpuid
+            0x48,
+            (byte) 0xc1,
+            (byte) 0xe0,
+            0x20, // shl rax, 32
+            0x48,
+            0x09,
+            (byte) 0xd0, // or rax, rdx
+            0x5b, // pop rbx
+            (byte) 0xc3 // ret
+        };
+    }
+}

@@ -1,0 +1,185 @@
+package dev.fathom.avx512;
+
+import dev.fathom.engine.Bfloat16;
+import dev.fathom.engine.DType;
+import dev.fathom.engine.Gemm;
+import dev.fathom.engine.Memory;
+import dev.fathom.engine.Precision;
+import dev.fathom.engine.RowGroups;
+import dev.fathom.engine.Tensor;
+import dev.fathom.engine.WorkerPool;
+import java.lang.ref.Reference;
+
+/**
+ * Matrix products in bf16 with f32 sums by {@link MicroKernel}.
+ *
+ * <p>A task takes some rows of one group, rounds them to bf16 in its scratch memory, and walks the panels of the weights. Long reductions are
+ * cut into blocks that stay in the caches; as a chain continues from what is in memory, neither that nor the division into tasks changes a
+ * bit. Weight gradients are {@link WeightGradient}'s.
+ */
+final class Avx512Gemm implements Gemm {
+    /** Most rows per task: with a block of the reduction they fit the second-level cache, beside a panel of the weights. */
+    private static final int MAX_ROWS = 96;
+
+    /** Elements of the reduction per block. */
+    private static final int BLOCK = 512;
+
+    /** Tasks per thread if there is enough work: evens out threads of unequal speed. */
+    private static final int TASKS_PER_THREAD = 4;
+
+    /** Multiplications worth a task of their own, about 5 microseconds. */
+    private static final long TASK_WORK = 1 << 19;
+
+    private final WorkerPool pool;
+    private final WeightGradient weightGradient;
+
+    Avx512Gemm(WorkerPool pool) {
+        this.pool = pool;
+        this.weightGradient = new WeightGradient(pool);
+    }
+
+    @Override
+    public String name() {
+        return "AVX-512 bf16";
+    }
+
+    @Override
+    public Precision precision() {
+        return Precision.BF16;
+    }
+
+    @Override
+    public Packed pack(Tensor weights) {
+        return new PackedWeights(weights, pool);
+    }
+
+    @Override
+    public void forward(Tensor x, RowGroups groups, Packed weights, Tensor y) {
+        PackedWeights packed = packed(weights, groups);
+        x.require("x", DType.F32, groups.rows(), packed.inputs());
+        y.require("y", DType.F32, groups.rows(), packed.outputs());
+        multiply(x, groups, packed.forward(), y, false);
+    }
+
+    @Override
+    public void backwardInput(Tensor dy, RowGroups groups, Packed weights, Tensor dx, boolean accumulate) {
+        PackedWeights packed = packed(weights, groups);
+        dy.require("dy", DType.F32, groups.rows(), packed.outputs());
+        dx.require("dx", DType.F32, groups.rows(), packed.inputs());
+        multiply(dy, groups, packed.backward(), dx, accumulate);
+    }
+
+    @Override
+    public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
+        dy.require("dy", DType.F32, groups.rows(), dy.columns());
+        x.require("x", DType.F32, groups.rows(), x.columns());
+        dw.require("dw", DType.F32, groups.count() * dy.columns(), x.columns());
+        if (!dw.isDense()) {
+            throw new IllegalArgumentException("dw must be dense, is " + dw);
+        }
+        weightGradient.accumulate(dy, x, groups, dw);
+    }
+
+    @Override
+    public void close() {}
+
+    private static PackedWeights packed(Packed weights, RowGroups groups) {
+        if (!(weights instanceof PackedWeights packed)) {
+            throw new IllegalArgumentException(
+                    "weights were packed by another Gemm: " + weights.getClass().getSimpleName());
+        }
+        if (groups.count() != packed.groups()) {
+            throw new IllegalArgumentException(
+                    groups.count() + " groups of rows for " + packed.groups() + " weight matrices");
+        }
+        return packed;
+    }
+
+    private void multiply(Tensor x, RowGroups groups, PackedWeights.Orientation weights, Tensor y, boolean accumulate) {
+        int rows = groups.rows();
+        if (rows == 0) {
+            return;
+        }
+        int panels = weights.panels().count();
+        long work = (long) weights.length() * weights.panels().columns() * rows / TASK_WORK;
+        int wanted = pool.threads() == 1 ? 1 : (int) Math.clamp(work, 1, (long) pool.threads() * TASKS_PER_THREAD);
+        int height = Math.clamp(roundUp((rows + wanted - 1) / wanted, MicroKernel.ROWS), MicroKernel.ROWS, MAX_ROWS);
+        int[] firstBlock = new int[groups.count() + 1];
+        for (int g = 0; g < groups.count(); g++) {
+            firstBlock[g + 1] = firstBlock[g] + (groups.to(g) - groups.from(g) + height - 1) / height;
+        }
+        int blocks = firstBlock[groups.count()];
+        // Few rows: the panels are divided, too.
+        int parts = Math.clamp((wanted + blocks - 1) / blocks, 1, panels);
+        pool.run(blocks * parts, (task, worker) -> {
+            int block = task / parts;
+            int group = 0;
+            while (block >= firstBlock[group + 1]) {
+                group++;
+            }
+            int from = groups.from(group) + (block - firstBlock[group]) * height;
+            int to = Math.min(groups.to(group), from + height);
+            int part = task % parts;
+            multiply(
+                    x,
+                    from,
+                    to - from,
+                    weights,
+                    group,
+                    part * panels / parts,
+                    (part + 1) * panels / parts,
+                    y,
+                    accumulate,
+                    worker);
+        });
+        // The tasks know addresses only: without these the collector might free a tensor while it is read.
+        Reference.reachabilityFence(x);
+        Reference.reachabilityFence(y);
+        Reference.reachabilityFence(weights);
+    }
+
+    private void multiply(
+            Tensor x,
+            int first,
+            int rows,
+            PackedWeights.Orientation weights,
+            int group,
+            int firstPanel,
+            int lastPanel,
+            Tensor y,
+            boolean accumulate,
+            int worker) {
+        int length = weights.length();
+        Panels panels = weights.panels();
+        // An odd number of cache lines: rows a power of two apart would fall on the same few places of the cache.
+        long rowBytes = Memory.align(2L * Math.min(BLOCK, length + 1)) | Memory.ALIGNMENT;
+        long scratch = pool.scratch(worker, rows * rowBytes);
+        for (int k = 0; k < length; k += BLOCK) {
+            int columns = Math.min(BLOCK, length - k);
+            int pairs = (columns + 1) / 2;
+            Bfloat16.round(x.rowAddress(first) + 4L * k, 4 * x.rowStride(), rows, columns, scratch, rowBytes);
+            if (columns % 2 != 0) {
+                for (int r = 0; r < rows; r++) {
+                    Memory.ALL.set(Memory.SHORT, scratch + r * rowBytes + 2L * columns, (short) 0);
+                }
+            }
+            for (int panel = firstPanel; panel < lastPanel; panel++) {
+                MicroKernel.multiply(
+                        scratch,
+                        rowBytes,
+                        4,
+                        weights.panel(group, panel) + k / 2 * panels.pairBytes(panel),
+                        panels.width(panel),
+                        y.rowAddress(first) + 4L * Panels.first(panel),
+                        4 * y.rowStride(),
+                        pairs,
+                        rows,
+                        accumulate || k > 0);
+            }
+        }
+    }
+
+    private static int roundUp(int value, int multiple) {
+        return (value + multiple - 1) / multiple * multiple;
+    }
+}

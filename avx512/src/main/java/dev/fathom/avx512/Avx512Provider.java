@@ -1,0 +1,36 @@
+package dev.fathom.avx512;
+
+import dev.fathom.engine.Gemm;
+import dev.fathom.engine.GemmProvider;
+import dev.fathom.engine.Precision;
+import dev.fathom.engine.WorkerPool;
+
+/** Offers {@link Avx512Gemm} on processors with AVX-512 BF16 (AMD Zen 4 and later, Intel Cooper Lake, Sapphire Rapids and later). */
+public final class Avx512Provider implements GemmProvider {
+    @Override
+    public String name() {
+        return "avx512";
+    }
+
+    @Override
+    public String unavailable(Precision precision) {
+        if (precision != Precision.BF16) {
+            return "generated code multiplies bf16 only";
+        }
+        return Processor.FAILURE;
+    }
+
+    @Override
+    public boolean preferred(Precision precision) {
+        return unavailable(precision).isEmpty() && !Processor.HAS_AMX;
+    }
+
+    @Override
+    public Gemm open(Precision precision, WorkerPool pool) {
+        String reason = unavailable(precision);
+        if (!reason.isEmpty()) {
+            throw new UnsupportedOperationException(reason);
+        }
+        return new Avx512Gemm(pool);
+    }
+}

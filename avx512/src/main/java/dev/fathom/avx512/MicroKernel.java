@@ -1,0 +1,246 @@
+package dev.fathom.avx512;
+
+import static dev.fathom.avx512.Assembler.R10;
+import static dev.fathom.avx512.Assembler.R11;
+import static dev.fathom.avx512.Assembler.R12;
+import static dev.fathom.avx512.Assembler.R13;
+import static dev.fathom.avx512.Assembler.R14;
+import static dev.fathom.avx512.Assembler.R15;
+import static dev.fathom.avx512.Assembler.R8;
+import static dev.fathom.avx512.Assembler.R9;
+import static dev.fathom.avx512.Assembler.RAX;
+import static dev.fathom.avx512.Assembler.RBP;
+import static dev.fathom.avx512.Assembler.RBX;
+import static dev.fathom.avx512.Assembler.RCX;
+import static dev.fathom.avx512.Assembler.RDI;
+import static dev.fathom.avx512.Assembler.RDX;
+import static dev.fathom.avx512.Assembler.RSI;
+import static dev.fathom.avx512.Assembler.RSP;
+
+import dev.fathom.avx512.Assembler.Address;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
+
+/**
+ * The innermost product, {@code C[8 x 48] (+)= A[8 x K] B[K x 48]} in bf16 with f32 sums, as machine code that Java writes at
+ * start-up: the Vector API has no bf16 dot product.
+ *
+ * <p>Operands are <em>pairs</em>: 32 bits that hold the bf16 values of two neighbours along the reduction, the earlier one in the lower half, as
+ * VDPBF16PS wants them. B lies in panels: per pair, 16, 32 or 48 columns side by side. A may lie anyhow: one stride leads from row to
+ * row, another from pair to pair. So a row-major bf16 matrix is an A as it is, and so is a panel, read across.
+ *
+ * <p>All 24 sums of a tile stay in registers: per pair 3 vectors of B and 8 broadcast pairs of A feed 24 instructions, one per cycle on a Zen 4 core. An
+ * element of C is one chain over the reduction, in order, whatever the tile's height: rows depend on nothing but themselves.
+ */
+final class MicroKernel {
+    /** Rows of a full tile. */
+    static final int ROWS = 8;
+
+    /** Vectors of 16 columns in a full tile. */
+    static final int VECTORS = 3;
+
+    static final int LANES = 16;
+
+    /** Columns of a full panel. */
+    static final int COLUMNS = VECTORS * LANES;
+
+    /** Eight integer registers beyond those of the arguments are the caller's. */
+    private static final int[] SAVED = {RBX, RBP, R12, R13, R14, R15};
+
+    private static final int FIRST_B = ROWS * VECTORS; // zmm24, 25, 26
+    private static final int FIRST_A = FIRST_B + VECTORS; // zmm27 to 31, in turn
+    private static final int A_REGISTERS = 32 - FIRST_A;
+    private static final int MASK = 1;
+
+    /** {@code void kernel(A, rowStrideOfA, pairStrideOfA, B, C, rowStrideOfC, pairs, tiles, maskOfLastVector)}, strides in bytes. */
+    private static final MethodHandle CALL =
+            Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(longs(9)), Linker.Option.critical(false));
+
+    private static final MemorySegment[] KERNELS = generateAll();
+
+    private MicroKernel() {}
+
+    private static MemoryLayout[] longs(int count) {
+        MemoryLayout[] layouts = new MemoryLayout[count];
+        Arrays.fill(layouts, ValueLayout.JAVA_LONG);
+        return layouts;
+    }
+
+    /**
+     * Multiplies {@code rows} rows of A by one panel.
+     *
+     * @param a address of A's first pair
+     * @param aRow bytes from row to row
+     * @param aPair bytes from pair to pair
+     * @param b address of the panel, {@code [pairs][vectors * 16]} pairs
+     * @param columns valid columns, at most {@link #COLUMNS}; the panel is as wide as they need in vectors
+     * @param c address of the first result
+     * @param cRow bytes from row to row
+     * @param continues whether the chains begin with what is in C, else with zero
+     */
+    static void multiply(
+            long a,
+            long aRow,
+            long aPair,
+            long b,
+            int columns,
+            long c,
+            long cRow,
+            long pairs,
+            int rows,
+            boolean continues) {
+        int vectors = (columns + LANES - 1) / LANES;
+        long mask = 0xffffL >>> (vectors * LANES - columns);
+        int tiles = rows / ROWS;
+        int rest = rows % ROWS;
+        try {
+            if (tiles > 0) {
+                CALL.invokeExact(
+                        KERNELS[index(ROWS, vectors, continues)],
+                        a,
+                        aRow,
+                        aPair,
+                        b,
+                        c,
+                        cRow,
+                        pairs,
+                        (long) tiles,
+                        mask);
+            }
+            if (rest > 0) {
+                long done = (long) tiles * ROWS;
+                CALL.invokeExact(
+                        KERNELS[index(rest, vectors, continues)],
+                        a + done * aRow,
+                        aRow,
+                        aPair,
+                        b,
+                        c + done * cRow,
+                        cRow,
+                        pairs,
+                        1L,
+                        mask);
+            }
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static int index(int rows, int vectors, boolean continues) {
+        return ((rows - 1) * VECTORS + vectors - 1) * 2 + (continues ? 1 : 0);
+    }
+
+    private static MemorySegment[] generateAll() {
+        byte[][] codes = new byte[ROWS * VECTORS * 2][];
+        int total = 0;
+        for (int rows = 1; rows <= ROWS; rows++) {
+            for (int vectors = 1; vectors <= VECTORS; vectors++) {
+                for (boolean continues : new boolean[] {false, true}) {
+                    byte[] code = generate(rows, vectors, continues);
+                    codes[index(rows, vectors, continues)] = code;
+                    total += aligned(code.length);
+                }
+            }
+        }
+        byte[] all = new byte[total];
+        int offset = 0;
+        int[] offsets = new int[codes.length];
+        for (int i = 0; i < codes.length; i++) {
+            System.arraycopy(codes[i], 0, all, offset, codes[i].length);
+            offsets[i] = offset;
+            offset += aligned(codes[i].length);
+        }
+        MemorySegment memory = ExecutableMemory.of(all);
+        MemorySegment[] kernels = new MemorySegment[codes.length];
+        for (int i = 0; i < codes.length; i++) {
+            kernels[i] = memory.asSlice(offsets[i]);
+        }
+        return kernels;
+    }
+
+    private static int aligned(int bytes) {
+        return (bytes + 63) & -64;
+    }
+
+    /**
+     * A tile of this size, repeated down the rows. Arguments arrive by the System V convention in rdi (A), rsi (its row stride), rdx
+     * (its pair stride), rcx (B), r8 (C), r9 (its row stride) and on the stack.
+     */
+    private static byte[] generate(int rows, int vectors, boolean continues) {
+        Assembler code = new Assembler();
+        for (int register : SAVED) {
+            code.push(register);
+        }
+        int arguments = 8 * SAVED.length + 8;
+        code.load(R10, Address.of(RSP, arguments)); // pairs
+        code.load(R11, Address.of(RSP, arguments + 8)); // tiles
+        code.load(RAX, Address.of(RSP, arguments + 16));
+        code.moveToMask(MASK, RAX);
+        code.loadAddress(R15, Address.indexed(RSI, RSI, 2)); // three rows of A
+
+        int tile = code.position();
+        // Three rows are reached from one pointer: [p], [p + stride], [p + 2 stride].
+        code.move(RAX, RDI);
+        code.loadAddress(RBX, Address.indexed(RAX, R15, 1));
+        code.loadAddress(RBP, Address.indexed(RBX, R15, 1));
+        code.move(R12, RCX);
+        code.move(R13, R10);
+        code.move(R14, R8);
+        for (int row = 0; row < rows; row++) {
+            for (int v = 0; v < vectors; v++) {
+                if (continues) {
+                    code.vectorLoad(row * vectors + v, Address.of(R14, 64 * v), v == vectors - 1 ? MASK : 0);
+                } else {
+                    code.vectorZero(row * vectors + v);
+                }
+            }
+            code.add(R14, R9);
+        }
+        code.move(R14, R8);
+
+        int pair = code.position();
+        for (int v = 0; v < vectors; v++) {
+            code.vectorLoad(FIRST_B + v, Address.of(R12, 64 * v), 0);
+        }
+        int[] pointers = {RAX, RBX, RBP};
+        for (int row = 0; row < rows; row++) {
+            int a = FIRST_A + row % A_REGISTERS;
+            int pointer = pointers[row / 3];
+            code.broadcast32(
+                    a, row % 3 == 0 ? Address.of(pointer) : Address.indexed(pointer, RSI, row % 3 == 1 ? 1 : 2));
+            for (int v = 0; v < vectors; v++) {
+                code.dotBf16(row * vectors + v, a, FIRST_B + v);
+            }
+        }
+        for (int i = 0; i <= (rows - 1) / 3; i++) {
+            code.add(pointers[i], RDX);
+        }
+        code.addImmediate(R12, 64 * vectors);
+        code.decrementAndLoop(R13, pair);
+
+        for (int row = 0; row < rows; row++) {
+            for (int v = 0; v < vectors; v++) {
+                code.vectorStore(row * vectors + v, Address.of(R14, 64 * v), v == vectors - 1 ? MASK : 0);
+            }
+            code.add(R14, R9);
+        }
+        code.move(R8, R14);
+        code.multiply(RBX, RSI, rows);
+        code.add(RDI, RBX);
+        code.decrementAndLoop(R11, tile);
+
+        code.clearUpperHalves();
+        for (int i = SAVED.length - 1; i >= 0; i--) {
+            code.pop(SAVED[i]);
+        }
+        code.returnToCaller();
+        return code.bytes();
+    }
+}

@@ -1,0 +1,147 @@
+package dev.fathom.avx512;
+
+import dev.fathom.engine.Bfloat16;
+import dev.fathom.engine.DType;
+import dev.fathom.engine.Gemm;
+import dev.fathom.engine.Memory;
+import dev.fathom.engine.Tensor;
+import dev.fathom.engine.WorkerPool;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import org.jspecify.annotations.Nullable;
+
+/** Weight matrices as panels of pairs: along the inputs for the forward product and, once asked for, along the outputs for the backward one. */
+final class PackedWeights implements Gemm.Packed {
+    /** One direction of a product: how long its chains are, the panels of its results, and their memory. */
+    record Orientation(int length, Panels panels, long groupBytes, MemorySegment memory) {
+        static Orientation allocate(int groups, int length, int results) {
+            Panels panels = new Panels(results);
+            long groupBytes = panels.bytes(pairs(length));
+            return new Orientation(
+                    length, panels, groupBytes, Arena.ofAuto().allocate(groups * groupBytes, Memory.ALIGNMENT));
+        }
+
+        int pairs() {
+            return pairs(length);
+        }
+
+        private static int pairs(int length) {
+            return (length + 1) / 2;
+        }
+
+        /** Address of a group's panel. */
+        long panel(int group, int panel) {
+            return memory.address() + group * groupBytes + Panels.offset(panel, pairs());
+        }
+    }
+
+    private final Tensor weights;
+    private final WorkerPool pool;
+    private final int groups;
+    private final int outputs;
+    private final int inputs;
+    private final Orientation forward;
+    private @Nullable Orientation backward;
+
+    PackedWeights(Tensor weights, WorkerPool pool) {
+        if (weights.dtype() != DType.F32 || weights.rank() < 2 || weights.rank() > 3 || !weights.isDense()) {
+            throw new IllegalArgumentException(
+                    "weights must be dense F32 [groups, outputs, inputs] or [outputs, inputs], are " + weights);
+        }
+        this.weights = weights;
+        this.pool = pool;
+        this.groups = weights.rank() == 3 ? Math.toIntExact(weights.dim(0)) : 1;
+        this.outputs = Math.toIntExact(weights.dim(weights.rank() - 2));
+        this.inputs = Math.toIntExact(weights.columns());
+        this.forward = Orientation.allocate(groups, inputs, outputs);
+        packForward();
+    }
+
+    @Override
+    public int groups() {
+        return groups;
+    }
+
+    @Override
+    public long outputs() {
+        return outputs;
+    }
+
+    @Override
+    public long inputs() {
+        return inputs;
+    }
+
+    Orientation forward() {
+        return forward;
+    }
+
+    /** Generation never needs it: packed when a backward pass first asks. */
+    Orientation backward() {
+        Orientation existing = backward;
+        if (existing == null) {
+            existing = Orientation.allocate(groups, outputs, inputs);
+            backward = existing;
+            packBackward(existing);
+        }
+        return existing;
+    }
+
+    @Override
+    public void refresh() {
+        packForward();
+        if (backward != null) {
+            packBackward(backward);
+        }
+    }
+
+    private long row(int group, int output) {
+        return weights.address() + 4L * inputs * ((long) group * outputs + output);
+    }
+
+    /** Pairs lie side by side in a row of the weights; the panel wants them one below the other. */
+    private void packForward() {
+        Panels panels = forward.panels();
+        pool.run(groups * panels.count(), (task, worker) -> {
+            int group = task / panels.count();
+            int panel = task % panels.count();
+            long to = forward.panel(group, panel);
+            long pairBytes = panels.pairBytes(panel);
+            for (int column = 0; column < panels.width(panel); column++) {
+                transpose(row(group, Panels.first(panel) + column), inputs, to + 4L * column, pairBytes);
+            }
+        });
+        Reference.reachabilityFence(weights);
+    }
+
+    private static void transpose(long row, int length, long to, long pairBytes) {
+        long at = to;
+        int i = 0;
+        for (; i < length - 1; i += 2, at += pairBytes) {
+            Memory.setInt(at, Bfloat16.pair(Memory.getFloat(row + 4L * i), Memory.getFloat(row + 4L * i + 4)));
+        }
+        if (i < length) {
+            Memory.setInt(at, Bfloat16.pair(Memory.getFloat(row + 4L * i), 0));
+        }
+    }
+
+    private void packBackward(Orientation target) {
+        Panels panels = target.panels();
+        pool.run(groups * panels.count(), (task, worker) -> {
+            int group = task / panels.count();
+            int panel = task % panels.count();
+            long to = target.panel(group, panel);
+            long skip = 4L * Panels.first(panel);
+            int width = panels.width(panel);
+            for (int output = 0; output < outputs; output += 2, to += panels.pairBytes(panel)) {
+                if (output + 1 < outputs) {
+                    Bfloat16.zip(row(group, output) + skip, row(group, output + 1) + skip, width, to);
+                } else {
+                    Bfloat16.zipLast(row(group, output) + skip, width, to);
+                }
+            }
+        });
+        Reference.reachabilityFence(weights);
+    }
+}
