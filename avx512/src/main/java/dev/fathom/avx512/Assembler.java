@@ -33,6 +33,8 @@ final class Assembler {
     private static final int NO_PREFIX = 0;
     private static final int PREFIX_66 = 1;
     private static final int PREFIX_F3 = 2;
+    private static final int PREFIX_F2 = 3;
+    private static final int WIDE = 0x80;
 
     /** An address: {@code [base + index * scale + displacement]}. */
     record Address(int base, int index, int scale, int displacement) {
@@ -143,7 +145,7 @@ final class Assembler {
         code.write(0xc3);
     }
 
-    /** {@code mask register = lower half of a general register}. */
+    /** {@code mask register = lower half of a general register}, one of the first eight. */
     void moveToMask(int mask, int register) {
         code.write(0xc5);
         code.write(0xf8);
@@ -183,6 +185,17 @@ final class Assembler {
         evexRegisters(MAP_0F38, PREFIX_F3, 0x52, sum, a, b);
     }
 
+    /** VCVTNE2PS2BF16: sixteen floats each of {@code low} and {@code high} to 32 bf16 values, to nearest even. */
+    void roundToBf16(int target, int high, int low) {
+        evexRegisters(MAP_0F38, PREFIX_F2, 0x72, target, high, low);
+    }
+
+    /** VPERMW: {@code target[i] = source[indices[i]]} for 32 elements of 16 bits. */
+    void permute16(int target, int indices, int source) {
+        evexRegisters(MAP_0F38, PREFIX_66 | WIDE, 0x8d, target, indices, source);
+    }
+
+    /** @param prefix the mandatory prefix, with {@link #WIDE} for the W bit */
     private void evexRegisters(int map, int prefix, int opcode, int register, int second, int third) {
         code.write(0x62);
         code.write(bit(register, 3, 7) | bit(third, 4, 6) | bit(third, 3, 5) | bit(register, 4, 4) | map);

@@ -1,9 +1,7 @@
 package dev.fathom.avx512;
 
-import dev.fathom.engine.Bfloat16;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Gemm;
-import dev.fathom.engine.Memory;
 import dev.fathom.engine.Precision;
 import dev.fathom.engine.RowGroups;
 import dev.fathom.engine.Tensor;
@@ -151,18 +149,12 @@ final class Avx512Gemm implements Gemm {
             int worker) {
         int length = weights.length();
         Panels panels = weights.panels();
-        // An odd number of cache lines: rows a power of two apart would fall on the same few places of the cache.
-        long rowBytes = Memory.align(2L * Math.min(BLOCK, length + 1)) | Memory.ALIGNMENT;
+        long rowBytes = Rounding.rowBytes(Math.min(BLOCK, length));
         long scratch = pool.scratch(worker, rows * rowBytes);
         for (int k = 0; k < length; k += BLOCK) {
             int columns = Math.min(BLOCK, length - k);
             int pairs = (columns + 1) / 2;
-            Bfloat16.round(x.rowAddress(first) + 4L * k, 4 * x.rowStride(), rows, columns, scratch, rowBytes);
-            if (columns % 2 != 0) {
-                for (int r = 0; r < rows; r++) {
-                    Memory.ALL.set(Memory.SHORT, scratch + r * rowBytes + 2L * columns, (short) 0);
-                }
-            }
+            Rounding.rows(x.rowAddress(first) + 4L * k, 4 * x.rowStride(), rows, columns, scratch, rowBytes);
             for (int panel = firstPanel; panel < lastPanel; panel++) {
                 MicroKernel.multiply(
                         scratch,

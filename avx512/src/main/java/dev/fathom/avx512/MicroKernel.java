@@ -139,34 +139,13 @@ final class MicroKernel {
 
     private static MemorySegment[] generateAll() {
         byte[][] codes = new byte[ROWS * VECTORS * 2][];
-        int total = 0;
         for (int rows = 1; rows <= ROWS; rows++) {
             for (int vectors = 1; vectors <= VECTORS; vectors++) {
-                for (boolean continues : new boolean[] {false, true}) {
-                    byte[] code = generate(rows, vectors, continues);
-                    codes[index(rows, vectors, continues)] = code;
-                    total += aligned(code.length);
-                }
+                codes[index(rows, vectors, false)] = generate(rows, vectors, false);
+                codes[index(rows, vectors, true)] = generate(rows, vectors, true);
             }
         }
-        byte[] all = new byte[total];
-        int offset = 0;
-        int[] offsets = new int[codes.length];
-        for (int i = 0; i < codes.length; i++) {
-            System.arraycopy(codes[i], 0, all, offset, codes[i].length);
-            offsets[i] = offset;
-            offset += aligned(codes[i].length);
-        }
-        MemorySegment memory = ExecutableMemory.of(all);
-        MemorySegment[] kernels = new MemorySegment[codes.length];
-        for (int i = 0; i < codes.length; i++) {
-            kernels[i] = memory.asSlice(offsets[i]);
-        }
-        return kernels;
-    }
-
-    private static int aligned(int bytes) {
-        return (bytes + 63) & -64;
+        return MachineCode.place(codes);
     }
 
     /**

@@ -1,6 +1,5 @@
 package dev.fathom.avx512;
 
-import dev.fathom.engine.Bfloat16;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.RowGroups;
 import dev.fathom.engine.Tensor;
@@ -11,11 +10,17 @@ import java.lang.ref.Reference;
 
 /**
  * {@code dw_g += Σ_r dy[r] x[r]ᵀ}: a product whose reduction runs over rows. Neighbouring rows of dy and of x are zipped into pairs first, in panels, every
- * element rounded once; nothing needs to be transposed, as {@link MicroKernel} reads A across just as well. Tasks divide dw.
+ * element rounded once; nothing needs to be transposed, as {@link MicroKernel} reads A across just as well.
+ *
+ * <p>This goes chunk by chunk of rows, so that what was zipped is multiplied while the caches hold it. Tasks divide the zipping, then dw. A chain goes on from
+ * what the chunk before left in dw: chunks change no bit.
  */
 final class WeightGradient {
-    /** Pairs of rows per block: a panel of dy and one of x take 24 KiB each. */
+    /** Pairs of rows in a block: a panel of dy and one of x take 24 KiB each. */
     private static final int BLOCK = 128;
+
+    /** Zipped bytes per chunk, unless that is less than a block: about the second-level cache of one core. */
+    private static final long CHUNK_BYTES = 1 << 20;
 
     /** Pairs of rows zipped by one task. */
     private static final int ZIPPED = 16;
@@ -30,92 +35,118 @@ final class WeightGradient {
     }
 
     void accumulate(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
-        int count = groups.count();
-        int[] firstPair = new int[count + 1];
-        for (int g = 0; g < count; g++) {
+        Operand a = new Operand(dy);
+        Operand b = new Operand(x);
+        int[] firstPair = new int[groups.count() + 1];
+        for (int g = 0; g < groups.count(); g++) {
             firstPair[g + 1] = firstPair[g] + (groups.to(g) - groups.from(g) + 1) / 2;
         }
-        int pairs = firstPair[count];
-        if (pairs == 0) {
-            return;
+        int pairs = firstPair[groups.count()];
+        int chunk = (int) Math.clamp(CHUNK_BYTES / (a.panels.bytes(1) + b.panels.bytes(1)), BLOCK, 4 * BLOCK);
+        chunk = Math.min(chunk, pairs);
+        reserve(a, b, chunk);
+        for (int from = 0; from < pairs; from += chunk) {
+            accumulate(a, b, groups, firstPair, from, Math.min(pairs, from + chunk), dw.address());
         }
-        Panels outputs = new Panels(Math.toIntExact(dy.columns()));
-        Panels inputs = new Panels(Math.toIntExact(x.columns()));
-        long dyBytes = Memory.align(outputs.bytes(pairs));
-        long a = reserve(dyBytes + inputs.bytes(pairs));
-        long b = a + dyBytes;
-        pool.run((pairs + ZIPPED - 1) / ZIPPED, (task, worker) -> {
-            int from = task * ZIPPED;
-            int to = Math.min(pairs, from + ZIPPED);
-            zip(dy, groups, firstPair, from, to, outputs, a, pairs);
-            zip(x, groups, firstPair, from, to, inputs, b, pairs);
-        });
-
-        int wanted = pool.threads() * TASKS_PER_THREAD;
-        int parts = Math.clamp((wanted + count * outputs.count() - 1) / (count * outputs.count()), 1, inputs.count());
-        pool.run(count * outputs.count() * parts, (task, worker) -> {
-            int part = task % parts;
-            int output = task / parts % outputs.count();
-            int group = task / parts / outputs.count();
-            long target =
-                    dw.address() + 4L * inputs.columns() * ((long) group * outputs.columns() + Panels.first(output));
-            for (int pair = firstPair[group]; pair < firstPair[group + 1]; pair += BLOCK) {
-                int length = Math.min(BLOCK, firstPair[group + 1] - pair);
-                for (int input = part * inputs.count() / parts; input < (part + 1) * inputs.count() / parts; input++) {
-                    MicroKernel.multiply(
-                            a + Panels.offset(output, pairs) + pair * outputs.pairBytes(output),
-                            4,
-                            outputs.pairBytes(output),
-                            b + Panels.offset(input, pairs) + pair * inputs.pairBytes(input),
-                            inputs.width(input),
-                            target + 4L * Panels.first(input),
-                            4L * inputs.columns(),
-                            length,
-                            outputs.width(output),
-                            true);
-                }
-            }
-        });
         Reference.reachabilityFence(dy);
         Reference.reachabilityFence(x);
         Reference.reachabilityFence(dw);
     }
 
-    /** Writes the pairs {@code from} to {@code to} of all panels. A group's last row may be without a partner. */
-    private static void zip(
-            Tensor source,
-            RowGroups groups,
-            int[] firstPair,
-            int from,
-            int to,
-            Panels panels,
-            long target,
-            long pairs) {
+    /** A matrix and where its zipped chunk goes. */
+    private static final class Operand {
+        final Tensor rows;
+        final Panels panels;
+        long memory;
+        int capacity;
+
+        Operand(Tensor rows) {
+            this.rows = rows;
+            this.panels = new Panels(Math.toIntExact(rows.columns()));
+        }
+
+        long address(int panel, int pair) {
+            return memory + Panels.offset(panel, capacity) + pair * panels.pairBytes(panel);
+        }
+    }
+
+    private void accumulate(Operand a, Operand b, RowGroups groups, int[] firstPair, int from, int to, long dw) {
+        pool.run((to - from + ZIPPED - 1) / ZIPPED, (task, worker) -> {
+            int first = from + task * ZIPPED;
+            int last = Math.min(to, first + ZIPPED);
+            zip(a, groups, firstPair, first, last, from);
+            zip(b, groups, firstPair, first, last, from);
+        });
+        int firstGroup = 0;
+        while (firstPair[firstGroup + 1] <= from) {
+            firstGroup++;
+        }
+        int lastGroup = firstGroup;
+        while (firstPair[lastGroup + 1] < to) {
+            lastGroup++;
+        }
+        int start = firstGroup;
+        int outputPanels = a.panels.count();
+        int tiles = (lastGroup - firstGroup + 1) * outputPanels;
+        int parts = Math.clamp((pool.threads() * TASKS_PER_THREAD + tiles - 1) / tiles, 1, b.panels.count());
+        pool.run(tiles * parts, (task, worker) -> {
+            int part = task % parts;
+            int output = task / parts % outputPanels;
+            int group = start + task / parts / outputPanels;
+            long target = dw + 4L * b.panels.columns() * ((long) group * a.panels.columns() + Panels.first(output));
+            int end = Math.min(firstPair[group + 1], to);
+            int inputPanels = b.panels.count();
+            for (int pair = Math.max(firstPair[group], from); pair < end; pair += BLOCK) {
+                for (int input = part * inputPanels / parts; input < (part + 1) * inputPanels / parts; input++) {
+                    MicroKernel.multiply(
+                            a.address(output, pair - from),
+                            4,
+                            a.panels.pairBytes(output),
+                            b.address(input, pair - from),
+                            b.panels.width(input),
+                            target + 4L * Panels.first(input),
+                            4L * b.panels.columns(),
+                            Math.min(BLOCK, end - pair),
+                            a.panels.width(output),
+                            true);
+                }
+            }
+        });
+    }
+
+    /** Zips pairs {@code from} to {@code to} into their places in a chunk. A group's last row may be without a partner. */
+    private static void zip(Operand operand, RowGroups groups, int[] firstPair, int from, int to, int chunk) {
+        Panels panels = operand.panels;
         int group = 0;
-        for (int pair = from; pair < to; pair++) {
+        for (int pair = from; pair < to; pair = Math.min(to, firstPair[group])) {
             while (pair >= firstPair[group + 1]) {
                 group++;
             }
             int row = groups.from(group) + 2 * (pair - firstPair[group]);
-            boolean alone = row + 1 == groups.to(group);
-            long even = source.rowAddress(row);
-            long odd = alone ? even : source.rowAddress(row + 1);
+            int last = Math.min(to, firstPair[group + 1]);
+            int rows = Math.min(groups.to(group) - row, 2 * (last - pair));
             for (int panel = 0; panel < panels.count(); panel++) {
-                long skip = 4L * Panels.first(panel);
-                long at = target + Panels.offset(panel, pairs) + pair * panels.pairBytes(panel);
-                if (alone) {
-                    Bfloat16.zipLast(even + skip, panels.width(panel), at);
-                } else {
-                    Bfloat16.zip(even + skip, odd + skip, panels.width(panel), at);
-                }
+                Rounding.zip(
+                        operand.rows.rowAddress(row) + 4L * Panels.first(panel),
+                        4 * operand.rows.rowStride(),
+                        rows,
+                        panels.width(panel),
+                        operand.address(panel, pair - chunk));
             }
+            group++;
         }
     }
 
-    private long reserve(long bytes) {
+    /** Room for a chunk of both operands. */
+    private void reserve(Operand a, Operand b, int chunk) {
+        long aBytes = Memory.align(a.panels.bytes(chunk));
+        long bytes = aBytes + b.panels.bytes(chunk);
         if (memory.byteSize() < bytes) {
             memory = Arena.ofAuto().allocate(Memory.align(bytes + bytes / 4), Memory.ALIGNMENT);
         }
-        return memory.address();
+        a.memory = memory.address();
+        b.memory = a.memory + aBytes;
+        a.capacity = chunk;
+        b.capacity = chunk;
     }
 }
