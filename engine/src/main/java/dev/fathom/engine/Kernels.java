@@ -33,6 +33,12 @@ public interface Kernels {
     /** {@code y += factor * x}. */
     void addScaled(Tensor x, float factor, Tensor y);
 
+    /** {@code y[n] += bias} for every row; bias {@code [d]}. */
+    void addBias(Tensor y, Tensor bias);
+
+    /** {@code dBias += Σ_n dy[n]}, rows in order. */
+    void addBiasBackward(Tensor dy, Tensor dBias);
+
     // ---- RMSNorm (arXiv 1910.07467): y = w * x / sqrt(mean(x²) + eps)
 
     /**
@@ -52,7 +58,53 @@ public interface Kernels {
     /** {@code x} is the normed input (the sum, where there was a residual). dWeight {@code [d]}. */
     void rmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, Tensor dWeight);
 
-    // ---- RoPE, interleaved pairs (x0,x1),(x2,x3)…
+    /**
+     * RMSNorm of each head by itself, all with the same weight: {@code y[n,h] = w * x[n,h] / sqrt(mean(x[n,h]²) + eps)}.
+     *
+     * @param x {@code [N, heads * headDim]}
+     * @param weight {@code [headDim]}
+     * @param inverseRms {@code [N, heads]}, kept for the backward pass
+     */
+    void rmsNormHeads(Tensor x, int heads, Tensor weight, float eps, Tensor y, Tensor inverseRms);
+
+    /** Backward of {@link #rmsNormHeads}. dWeight {@code [headDim]}: over rows in order, and over the heads of a row in order. */
+    void rmsNormHeadsBackward(
+            Tensor dy, Tensor x, int heads, Tensor weight, Tensor inverseRms, Tensor dx, Tensor dWeight);
+
+    // ---- LayerNorm (arXiv 1607.06450): y = w * (x - mean(x)) / sqrt(var(x) + eps) + b
+
+    /**
+     * The variance is the mean squared deviation, taken in a second pass over the row.
+     *
+     * @param residual if present, {@code sum = x + residual} is formed first, written, and normed instead of x
+     * @param bias {@code [d]}, or null for none
+     * @param sum where to write {@code x + residual}; present exactly if residual is
+     * @param mean {@code [N]}, kept for the backward pass
+     * @param inverseDeviation {@code [N]}, {@code 1 / sqrt(var + eps)}, kept for the backward pass
+     */
+    void layerNorm(
+            Tensor x,
+            @Nullable Tensor residual,
+            Tensor weight,
+            @Nullable Tensor bias,
+            float eps,
+            @Nullable Tensor sum,
+            Tensor y,
+            Tensor mean,
+            Tensor inverseDeviation);
+
+    /** {@code x} is the normed input (the sum, where there was a residual). dWeight and dBias {@code [d]}; dBias null for none. */
+    void layerNormBackward(
+            Tensor dy,
+            Tensor x,
+            Tensor weight,
+            Tensor mean,
+            Tensor inverseDeviation,
+            Tensor dx,
+            Tensor dWeight,
+            @Nullable Tensor dBias);
+
+    // ---- RoPE, interleaved pairs (x0,x1),(x2,x3)… or halves
 
     /**
      * Rotates {@code 2 * table.cos().columns()} elements of each head in place: those from {@code head * headDim + offset} on, by the
@@ -63,6 +115,9 @@ public interface Kernels {
      * @param inverse rotate back: the backward pass, applied to the gradient
      */
     void rope(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse);
+
+    /** {@link #rope} on pairs of halves: element i of the rotated part and element {@code i + table.cos().columns()}. */
+    void ropeHalves(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse);
 
     // ---- attention over packed sequences
 
@@ -114,6 +169,14 @@ public interface Kernels {
 
     /** Backward of {@link #swiGlu}; adds to dGateUp. */
     void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp);
+
+    // ---- GELU (arXiv 1606.08415), tanh approximation: gelu(u) = u/2 (1 + tanh(√(2/π) (u + 0.044715 u³)))
+
+    /** {@code out = gelu(x + bias)}; bias {@code [d]}, or null for none. */
+    void gelu(Tensor x, @Nullable Tensor bias, Tensor out);
+
+    /** Adds to dx the gradient with respect to x; that of the bias is its {@link #addBiasBackward}. */
+    void geluBackward(Tensor dOut, Tensor x, @Nullable Tensor bias, Tensor dx);
 
     // ---- routing and experts
 

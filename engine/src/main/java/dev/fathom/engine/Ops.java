@@ -86,6 +86,16 @@ public final class Ops {
         return y;
     }
 
+    /** {@code y = W x + b} for every row; without a bias, {@code y = W x}. */
+    public Variable linear(Variable x, Weight weight, @Nullable Parameter bias) {
+        Variable y = linear(x, weight);
+        if (bias != null) {
+            kernels.addBias(y.value(), bias.value());
+            record(() -> kernels.addBiasBackward(y.gradient(), bias.gradient()));
+        }
+        return y;
+    }
+
     /** RMSNorm with a learned weight {@code [d]}. */
     public Variable rmsNorm(Variable x, Parameter weight, float eps) {
         Variable y = result(x.value().rows(), x.value().columns());
@@ -129,10 +139,61 @@ public final class Ops {
         return new Residual(sum, normed);
     }
 
+    /** RMSNorm of each head of {@code [N, heads * headDim]} by itself, with one weight {@code [headDim]} for all. */
+    public Variable rmsNormHeads(Variable x, int heads, Parameter weight, float eps) {
+        long rows = x.value().rows();
+        Variable y = result(rows, x.value().columns());
+        Tensor inverseRms = workspace.allocate(DType.F32, rows, heads);
+        kernels.rmsNormHeads(x.value(), heads, weight.value(), eps, y.value(), inverseRms);
+        record(() -> kernels.rmsNormHeadsBackward(
+                y.gradient(), x.value(), heads, weight.value(), inverseRms, x.gradient(), weight.gradient()));
+        return y;
+    }
+
+    /** {@code sum = x + delta} and its LayerNorm in one pass over memory, under the residual rule of {@link #addNorm}. */
+    public Residual addLayerNorm(Variable x, Variable delta, Parameter weight, @Nullable Parameter bias, float eps) {
+        long rows = x.value().rows();
+        long width = x.value().columns();
+        Variable sum = result(rows, width);
+        Variable normed = result(rows, width);
+        Tensor mean = workspace.allocate(DType.F32, rows);
+        Tensor inverseDeviation = workspace.allocate(DType.F32, rows);
+        kernels.layerNorm(
+                x.value(),
+                delta.value(),
+                weight.value(),
+                bias == null ? null : bias.value(),
+                eps,
+                sum.value(),
+                normed.value(),
+                mean,
+                inverseDeviation);
+        record(() -> {
+            kernels.layerNormBackward(
+                    normed.gradient(),
+                    sum.value(),
+                    weight.value(),
+                    mean,
+                    inverseDeviation,
+                    sum.gradient(),
+                    weight.gradient(),
+                    bias == null ? null : bias.gradient());
+            delta.passGradient(sum.gradient(), kernels);
+            x.passGradient(sum.gradient(), kernels);
+        });
+        return new Residual(sum, normed);
+    }
+
     /** RoPE in place on part of each head; see {@link Kernels#rope}. */
     public void rope(Variable x, int heads, int headDim, int offset, Tensor positions, RopeTable table) {
         kernels.rope(x.value(), heads, headDim, offset, positions, table, false);
         record(() -> kernels.rope(x.gradient(), heads, headDim, offset, positions, table, true));
+    }
+
+    /** RoPE in place on pairs of halves; see {@link Kernels#ropeHalves}. */
+    public void ropeHalves(Variable x, int heads, int headDim, int offset, Tensor positions, RopeTable table) {
+        kernels.ropeHalves(x.value(), heads, headDim, offset, positions, table, false);
+        record(() -> kernels.ropeHalves(x.gradient(), heads, headDim, offset, positions, table, true));
     }
 
     /** Keys and values of the batch's sequences in one layer, being filled and then attended to. */
@@ -202,6 +263,22 @@ public final class Ops {
         Variable out = result(gateUp.value().rows(), gateUp.value().columns() / 2);
         kernels.swiGlu(gateUp.value(), out.value());
         record(() -> kernels.swiGluBackward(out.gradient(), gateUp.value(), gateUp.gradient()));
+        return out;
+    }
+
+    /** {@code gelu(x + bias)}; x is used nowhere else, so that the gradient of the bias is the sum of x's over the rows. */
+    public Variable gelu(Variable x, @Nullable Parameter bias) {
+        Variable out = result(x.value().rows(), x.value().columns());
+        kernels.gelu(x.value(), bias == null ? null : bias.value(), out.value());
+        record(() -> {
+            if (x.hasGradient()) {
+                throw new IllegalStateException("the input of gelu is used a second time");
+            }
+            kernels.geluBackward(out.gradient(), x.value(), bias == null ? null : bias.value(), x.gradient());
+            if (bias != null) {
+                kernels.addBiasBackward(x.gradient(), bias.gradient());
+            }
+        });
         return out;
     }
 

@@ -71,7 +71,7 @@ final class VectorElementwise {
     }
 
     /** {@code out[i] = a[i] + b[i]}. */
-    private static void add(long a, long b, long out, int columns) {
+    static void add(long a, long b, long out, int columns) {
         int i = 0;
         for (; i <= columns - Lanes.COUNT; i += Lanes.COUNT) {
             fromMemorySegment(SPECIES, ALL, a + 4L * i, ORDER)

@@ -9,6 +9,9 @@ import org.jspecify.annotations.Nullable;
 public final class VectorKernels implements Kernels {
     private final VectorElementwise elementwise;
     private final VectorNorm norm;
+    private final VectorHeadNorm headNorm;
+    private final VectorLayerNorm layerNorm;
+    private final VectorBias bias;
     private final VectorRope rope;
     private final VectorKeyValues keyValues;
     private final VectorAttention attention;
@@ -20,6 +23,9 @@ public final class VectorKernels implements Kernels {
     public VectorKernels(WorkerPool pool) {
         elementwise = new VectorElementwise(pool);
         norm = new VectorNorm(pool);
+        headNorm = new VectorHeadNorm(pool);
+        layerNorm = new VectorLayerNorm(pool);
+        bias = new VectorBias(pool);
         rope = new VectorRope(pool);
         keyValues = new VectorKeyValues(pool);
         attention = new VectorAttention(pool);
@@ -55,6 +61,16 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void addBias(Tensor y, Tensor bias) {
+        this.bias.addBias(y, bias);
+    }
+
+    @Override
+    public void addBiasBackward(Tensor dy, Tensor dBias) {
+        bias.addBiasBackward(dy, dBias);
+    }
+
+    @Override
     public void rmsNorm(
             Tensor x,
             @Nullable Tensor residual,
@@ -72,8 +88,52 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void rmsNormHeads(Tensor x, int heads, Tensor weight, float eps, Tensor y, Tensor inverseRms) {
+        headNorm.rmsNormHeads(x, heads, weight, eps, y, inverseRms);
+    }
+
+    @Override
+    public void rmsNormHeadsBackward(
+            Tensor dy, Tensor x, int heads, Tensor weight, Tensor inverseRms, Tensor dx, Tensor dWeight) {
+        headNorm.rmsNormHeadsBackward(dy, x, heads, weight, inverseRms, dx, dWeight);
+    }
+
+    @Override
+    public void layerNorm(
+            Tensor x,
+            @Nullable Tensor residual,
+            Tensor weight,
+            @Nullable Tensor bias,
+            float eps,
+            @Nullable Tensor sum,
+            Tensor y,
+            Tensor mean,
+            Tensor inverseDeviation) {
+        layerNorm.layerNorm(x, residual, weight, bias, eps, sum, y, mean, inverseDeviation);
+    }
+
+    @Override
+    public void layerNormBackward(
+            Tensor dy,
+            Tensor x,
+            Tensor weight,
+            Tensor mean,
+            Tensor inverseDeviation,
+            Tensor dx,
+            Tensor dWeight,
+            @Nullable Tensor dBias) {
+        layerNorm.layerNormBackward(dy, x, weight, mean, inverseDeviation, dx, dWeight, dBias);
+    }
+
+    @Override
     public void rope(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse) {
         rope.rope(x, heads, headDim, offset, positions, table, inverse);
+    }
+
+    @Override
+    public void ropeHalves(
+            Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse) {
+        rope.ropeHalves(x, heads, headDim, offset, positions, table, inverse);
     }
 
     @Override
@@ -128,6 +188,16 @@ public final class VectorKernels implements Kernels {
     @Override
     public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
         elementwise.swiGluBackward(dOut, gateUp, dGateUp);
+    }
+
+    @Override
+    public void gelu(Tensor x, @Nullable Tensor bias, Tensor out) {
+        this.bias.gelu(x, bias, out);
+    }
+
+    @Override
+    public void geluBackward(Tensor dOut, Tensor x, @Nullable Tensor bias, Tensor dx) {
+        this.bias.geluBackward(dOut, x, bias, dx);
     }
 
     @Override

@@ -79,7 +79,7 @@ final class VectorNorm {
     }
 
     /** {@code y[i] = x[i] * inverse * weight[i]}. */
-    private static void scale(long x, float inverse, long weight, long y, int width) {
+    static void scale(long x, float inverse, long weight, long y, int width) {
         FloatVector inverses = FloatVector.broadcast(SPECIES, inverse);
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
@@ -132,7 +132,7 @@ final class VectorNorm {
     }
 
     /** {@code Σ w[i] dy[i] x[i]}. */
-    private static float tripleDot(long weight, long dy, long x, int width, long lanes) {
+    static float tripleDot(long weight, long dy, long x, int width, long lanes) {
         for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
             FloatVector sum = FloatVector.zero(SPECIES);
             int i = part;
@@ -153,7 +153,7 @@ final class VectorNorm {
     }
 
     /** {@code dx[i] += inverse * w[i] * dy[i] + pull * x[i]}. */
-    private static void inputGradient(long weight, long dy, long x, float inverse, float pull, long dx, int width) {
+    static void inputGradient(long weight, long dy, long x, float inverse, float pull, long dx, int width) {
         FloatVector inverses = FloatVector.broadcast(SPECIES, inverse);
         FloatVector pulls = FloatVector.broadcast(SPECIES, pull);
         int i = 0;

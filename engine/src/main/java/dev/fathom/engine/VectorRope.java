@@ -8,10 +8,10 @@ import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Rotary position embeddings (arXiv 2104.09864) on interleaved pairs, as DeepSeek stores them: pair i is {@code (x[2i], x[2i+1])}
- * and turns by {@code position · frequency_i}.
+ * Rotary position embeddings (arXiv 2104.09864): pair i turns by {@code position · frequency_i}. DeepSeek stores interleaved pairs,
+ * {@code (x[2i], x[2i+1])}; Llama and Qwen as transformers knows them pair the halves, {@code (x[i], x[i + pairs])}.
  *
- * <p>The trick: a rotated pair is {@code x · (c, c) + swap(x) · (-s, s)}. The cosines and signed sines are spread out once per row into scratch
+ * <p>The trick for interleaved pairs: a rotated pair is {@code x · (c, c) + swap(x) · (-s, s)}. The cosines and signed sines are spread out once per row into scratch
  * memory and then serve all heads, so that the rotation is a shuffle, two multiplications and an addition. Nothing is fused: the
  * scalar tail and every vector length give the same bits.
  */
@@ -32,20 +32,7 @@ final class VectorRope {
         int pairs = Math.toIntExact(table.cos().columns());
         int width = 2 * pairs;
         long rows = x.rows();
-        x.require("rotated tensor", DType.F32, rows, (long) heads * headDim);
-        Checks.denseI32("positions", positions, rows);
-        if (offset < 0 || offset + width > headDim) {
-            throw new IllegalArgumentException(
-                    "rotated elements " + offset + ".." + (offset + width) + " of heads of " + headDim);
-        }
-        long limit = table.cos().rows();
-        for (long r = 0; r < rows; r++) {
-            int position = Checks.intAt(positions, r);
-            if (position < 0 || position >= limit) {
-                throw new IllegalArgumentException(
-                        "position " + position + " of row " + r + " is outside the table's 0.." + (limit - 1));
-            }
-        }
+        check(x, heads, headDim, offset, positions, table);
         pool.forBlocks(rows, Grain.rows(rows, 2L * heads * width), (from, to, worker) -> {
             long cosines = pool.scratch(worker, 8L * width);
             long sines = cosines + 4L * width;
@@ -71,6 +58,45 @@ final class VectorRope {
         });
     }
 
+    /** See {@link Kernels#ropeHalves}. */
+    void ropeHalves(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse) {
+        int pairs = Math.toIntExact(table.cos().columns());
+        long rows = x.rows();
+        check(x, heads, headDim, offset, positions, table);
+        float sign = inverse ? -1 : 1;
+        pool.forBlocks(rows, Grain.rows(rows, 2L * heads * pairs), (from, to, worker) -> {
+            for (long r = from; r < to; r++) {
+                int position = Checks.intAt(positions, r);
+                long cos = table.cos().rowAddress(position);
+                long sin = table.sin().rowAddress(position);
+                long head = x.rowAddress(r) + 4L * offset;
+                for (int h = 0; h < heads; h++) {
+                    rotateHalves(head, pairs, cos, sin, sign);
+                    head += 4L * headDim;
+                }
+            }
+        });
+    }
+
+    private static void check(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table) {
+        int width = 2 * Math.toIntExact(table.cos().columns());
+        long rows = x.rows();
+        x.require("rotated tensor", DType.F32, rows, (long) heads * headDim);
+        Checks.denseI32("positions", positions, rows);
+        if (offset < 0 || offset + width > headDim) {
+            throw new IllegalArgumentException(
+                    "rotated elements " + offset + ".." + (offset + width) + " of heads of " + headDim);
+        }
+        long limit = table.cos().rows();
+        for (long r = 0; r < rows; r++) {
+            int position = Checks.intAt(positions, r);
+            if (position < 0 || position >= limit) {
+                throw new IllegalArgumentException(
+                        "position " + position + " of row " + r + " is outside the table's 0.." + (limit - 1));
+            }
+        }
+    }
+
     private static void rotate(long x, int width, long cosines, long sines) {
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
@@ -89,6 +115,30 @@ final class VectorRope {
             float s = Memory.getFloat(sines + 4L * i + 4);
             Memory.setFloat(pair, x0 * c + x1 * -s);
             Memory.setFloat(pair + 4, x1 * c + x0 * s);
+        }
+    }
+
+    /** {@code (x[i], x[i + pairs])} becomes {@code (x0 c - x1 s, x1 c + x0 s)}; cosines and sines lie as the table has them. */
+    private static void rotateHalves(long x, int pairs, long cos, long sin, float sign) {
+        long second = x + 4L * pairs;
+        FloatVector signs = FloatVector.broadcast(SPECIES, sign);
+        int i = 0;
+        for (; i <= pairs - Lanes.COUNT; i += Lanes.COUNT) {
+            FloatVector x0 = FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER);
+            FloatVector x1 = FloatVector.fromMemorySegment(SPECIES, ALL, second + 4L * i, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(SPECIES, ALL, cos + 4L * i, ORDER);
+            FloatVector s = FloatVector.fromMemorySegment(SPECIES, ALL, sin + 4L * i, ORDER)
+                    .mul(signs);
+            x0.mul(c).sub(x1.mul(s)).intoMemorySegment(ALL, x + 4L * i, ORDER);
+            x1.mul(c).add(x0.mul(s)).intoMemorySegment(ALL, second + 4L * i, ORDER);
+        }
+        for (; i < pairs; i++) {
+            float x0 = Memory.getFloat(x + 4L * i);
+            float x1 = Memory.getFloat(second + 4L * i);
+            float c = Memory.getFloat(cos + 4L * i);
+            float s = Memory.getFloat(sin + 4L * i) * sign;
+            Memory.setFloat(x + 4L * i, x0 * c - x1 * s);
+            Memory.setFloat(second + 4L * i, x1 * c + x0 * s);
         }
     }
 }

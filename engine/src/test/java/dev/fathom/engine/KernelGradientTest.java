@@ -1,6 +1,7 @@
 package dev.fathom.engine;
 
 import java.util.Random;
+import java.util.function.DoubleSupplier;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 
@@ -54,6 +55,66 @@ class KernelGradientTest {
             REFERENCE.rmsNorm(x, null, weight, 1e-3f, null, y, inverse);
             return Tensors.weightedSum(weights, y);
         });
+    }
+
+    @Test
+    void rmsNormHeads() {
+        Tensor x = Tensors.normal(random, 3, 2 * 19);
+        Tensor weight = Tensors.normal(random, 19);
+        Tensor weights = Tensors.normal(random, 3, 2 * 19);
+        Tensor inverse = zeros(3, 2);
+        Tensor y = zeros(3, 2 * 19);
+        Tensor dx = zeros(3, 2 * 19);
+        Tensor dWeight = zeros(19);
+        VECTOR.rmsNormHeads(x, 2, weight, 1e-3f, y, inverse);
+        VECTOR.rmsNormHeadsBackward(weights, x, 2, weight, inverse, dx, dWeight);
+        DoubleSupplier loss = () -> {
+            REFERENCE.rmsNormHeads(x, 2, weight, 1e-3f, y, inverse);
+            return Tensors.weightedSum(weights, y);
+        };
+        Tensors.assertGradient("x", x, dx, loss);
+        Tensors.assertGradient("weight", weight, dWeight, loss);
+    }
+
+    @Test
+    void layerNorm() {
+        Tensor x = Tensors.normal(random, 3, 21);
+        Tensor weight = Tensors.normal(random, 21);
+        Tensor bias = Tensors.normal(random, 21);
+        Tensor weights = Tensors.normal(random, 3, 21);
+        Tensor mean = zeros(3);
+        Tensor inverse = zeros(3);
+        Tensor y = zeros(3, 21);
+        Tensor dx = zeros(3, 21);
+        Tensor dWeight = zeros(21);
+        Tensor dBias = zeros(21);
+        VECTOR.layerNorm(x, null, weight, bias, 1e-3f, null, y, mean, inverse);
+        VECTOR.layerNormBackward(weights, x, weight, mean, inverse, dx, dWeight, dBias);
+        DoubleSupplier loss = () -> {
+            REFERENCE.layerNorm(x, null, weight, bias, 1e-3f, null, y, mean, inverse);
+            return Tensors.weightedSum(weights, y);
+        };
+        Tensors.assertGradient("x", x, dx, loss);
+        Tensors.assertGradient("weight", weight, dWeight, loss);
+        Tensors.assertGradient("bias", bias, dBias, loss);
+    }
+
+    @Test
+    void geluAndItsBias() {
+        Tensor x = Tensors.normal(random, 3, 19);
+        Tensor bias = Tensors.normal(random, 19);
+        Tensor weights = Tensors.normal(random, 3, 19);
+        Tensor out = zeros(3, 19);
+        Tensor dx = zeros(3, 19);
+        Tensor dBias = zeros(19);
+        VECTOR.geluBackward(weights, x, bias, dx);
+        VECTOR.addBiasBackward(dx, dBias);
+        DoubleSupplier loss = () -> {
+            REFERENCE.gelu(x, bias, out);
+            return Tensors.weightedSum(weights, out);
+        };
+        Tensors.assertGradient("x", x, dx, loss);
+        Tensors.assertGradient("bias", bias, dBias, loss);
     }
 
     @Test

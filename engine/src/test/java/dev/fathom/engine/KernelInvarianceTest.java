@@ -48,6 +48,18 @@ class KernelInvarianceTest {
         k.rmsNorm(x.rows(from, to), null, weight, 1e-6f, null, plain, inverse);
         Tensor activated = zeros(rows, WIDTH);
         k.swiGlu(gateUp.rows(from, to), activated);
+        Tensor headed = zeros(rows, 2 * WIDTH);
+        k.rmsNormHeads(gateUp.rows(from, to), 2, weight, 1e-6f, headed, zeros(rows, 2));
+        Tensor layerSum = zeros(rows, WIDTH);
+        Tensor layered = zeros(rows, WIDTH);
+        Tensor mean = zeros(rows);
+        Tensor deviation = zeros(rows);
+        k.layerNorm(
+                x.rows(from, to), residual.rows(from, to), weight, weight, 1e-6f, layerSum, layered, mean, deviation);
+        Tensor shifted = Tensors.copy(x.rows(from, to));
+        k.addBias(shifted, weight);
+        Tensor smooth = zeros(rows, WIDTH);
+        k.gelu(x.rows(from, to), weight, smooth);
         Tensor scores = zeros(rows, ROUTING.experts());
         Tensor chosen = Tensor.zeros(DType.I32, rows, ROUTING.topK());
         Tensor gates = zeros(rows, ROUTING.topK());
@@ -74,6 +86,13 @@ class KernelInvarianceTest {
                 plain,
                 inverse.reshape(rows, 1),
                 activated,
+                headed,
+                layerSum,
+                layered,
+                mean.reshape(rows, 1),
+                deviation.reshape(rows, 1),
+                shifted,
+                smooth,
                 scores,
                 chosen,
                 gates,
@@ -125,6 +144,17 @@ class KernelInvarianceTest {
             k.rmsNormBackward(dy, x, weight, inverse, dx, dWeight);
             Tensor dGateUp = zeros(ROWS, 2 * WIDTH);
             k.swiGluBackward(dy, gateUp, dGateUp);
+            Tensor dHeadWeight = zeros(WIDTH);
+            Tensor headInverse = zeros(ROWS, 2);
+            k.rmsNormHeads(gateUp, 2, weight, 1e-6f, zeros(ROWS, 2 * WIDTH), headInverse);
+            k.rmsNormHeadsBackward(gateUp, gateUp, 2, weight, headInverse, dGateUp, dHeadWeight);
+            Tensor mean = zeros(ROWS);
+            Tensor dLayerWeight = zeros(WIDTH);
+            Tensor dBias = zeros(WIDTH);
+            k.layerNorm(x, null, weight, null, 1e-6f, null, y, mean, inverse);
+            k.layerNormBackward(dy, x, weight, mean, inverse, dx, dLayerWeight, dBias);
+            k.geluBackward(dy, x, weight, dx);
+            k.addBiasBackward(dx, dBias);
             var routed = VectorKernelsTest.Routed.of(k, logits, bias, ROUTING);
             Tensor dScores = zeros(ROWS, ROUTING.experts());
             Segments segments = Segments.packed(new int[] {400, 1, 1099});
@@ -150,7 +180,22 @@ class KernelInvarianceTest {
             Tensor moved = Tensors.copy(x).reshape(ROWS * WIDTH);
             k.adamW(moved, dy.reshape(ROWS * WIDTH), moments, zeros(ROWS * WIDTH), 1, .9f, .9f, 1e-8f, .1f, 1, 1);
             Tensor sums = Tensor.of(new float[] {(float) loss, (float) k.sumOfSquares(gateUp)}, 2);
-            return List.of(table, dx, dWeight, dGateUp, dScores, dLogits, dSorted, dGates, dx2, moved, moments, sums);
+            return List.of(
+                    table,
+                    dx,
+                    dWeight,
+                    dGateUp,
+                    dHeadWeight,
+                    dLayerWeight,
+                    dBias,
+                    dScores,
+                    dLogits,
+                    dSorted,
+                    dGates,
+                    dx2,
+                    moved,
+                    moments,
+                    sums);
         });
     }
 

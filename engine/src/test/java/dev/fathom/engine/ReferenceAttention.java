@@ -52,6 +52,26 @@ final class ReferenceAttention {
         }
     }
 
+    /** The same rotation of {@code (x[i], x[i + pairs])}. */
+    static void ropeHalves(
+            Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse) {
+        long pairs = table.cos().columns();
+        for (long n = 0; n < x.rows(); n++) {
+            int position = positions.getInt(n / positions.columns(), n % positions.columns());
+            for (int h = 0; h < heads; h++) {
+                for (long i = 0; i < pairs; i++) {
+                    long column = (long) h * headDim + offset + i;
+                    double x0 = x.get(n, column);
+                    double x1 = x.get(n, column + pairs);
+                    double cos = table.cos().get(position, i);
+                    double sin = (inverse ? -1 : 1) * table.sin().get(position, i);
+                    x.set(n, column, (float) (x0 * cos - x1 * sin));
+                    x.set(n, column + pairs, (float) (x0 * sin + x1 * cos));
+                }
+            }
+        }
+    }
+
     static void storeKeys(
             Tensor source, int offset, int headStride, int width, int dim, Segments segments, KeyValueStore store) {
         for (int s = 0; s < segments.count(); s++) {

@@ -81,6 +81,26 @@ final class ReferenceKernels implements Kernels {
         }
     }
 
+    @Override
+    public void addBias(Tensor y, Tensor bias) {
+        for (long n = 0; n < y.rows(); n++) {
+            for (long j = 0; j < y.columns(); j++) {
+                plus(y, n, j, at(bias, j));
+            }
+        }
+    }
+
+    @Override
+    public void addBiasBackward(Tensor dy, Tensor dBias) {
+        for (long j = 0; j < dy.columns(); j++) {
+            double sum = at(dBias, j);
+            for (long n = 0; n < dy.rows(); n++) {
+                sum += dy.get(n, j);
+            }
+            put(dBias, j, sum);
+        }
+    }
+
     // ---- RMSNorm
 
     @Override
@@ -130,7 +150,152 @@ final class ReferenceKernels implements Kernels {
         }
     }
 
+    @Override
+    public void rmsNormHeads(Tensor x, int heads, Tensor weight, float eps, Tensor y, Tensor inverseRms) {
+        long width = weight.size();
+        for (long n = 0; n < x.rows(); n++) {
+            for (int h = 0; h < heads; h++) {
+                double squares = 0;
+                for (long j = h * width; j < (h + 1) * width; j++) {
+                    squares += (double) x.get(n, j) * x.get(n, j);
+                }
+                double inverse = 1 / Math.sqrt(squares / width + eps);
+                put(inverseRms, n * heads + h, inverse);
+                for (long j = 0; j < width; j++) {
+                    y.set(n, h * width + j, (float) (at(weight, j) * x.get(n, h * width + j) * inverse));
+                }
+            }
+        }
+    }
+
+    /** Head by head through the backward pass of whole rows. */
+    @Override
+    public void rmsNormHeadsBackward(
+            Tensor dy, Tensor x, int heads, Tensor weight, Tensor inverseRms, Tensor dx, Tensor dWeight) {
+        long width = weight.size();
+        for (int h = 0; h < heads; h++) {
+            Tensor inverse = Tensor.zeros(DType.F32, x.rows());
+            for (long n = 0; n < x.rows(); n++) {
+                put(inverse, n, at(inverseRms, n * heads + h));
+            }
+            rmsNormBackward(
+                    dy.columns(h * width, (h + 1) * width),
+                    x.columns(h * width, (h + 1) * width),
+                    weight,
+                    inverse,
+                    dx.columns(h * width, (h + 1) * width),
+                    dWeight);
+        }
+    }
+
+    // ---- LayerNorm
+
+    @Override
+    public void layerNorm(
+            Tensor x,
+            @Nullable Tensor residual,
+            Tensor weight,
+            @Nullable Tensor bias,
+            float eps,
+            @Nullable Tensor sum,
+            Tensor y,
+            Tensor mean,
+            Tensor inverseDeviation) {
+        if (residual != null && sum != null) {
+            add(x, residual, sum);
+        }
+        Tensor input = sum == null ? x : sum;
+        for (long n = 0; n < input.rows(); n++) {
+            double average = 0;
+            for (long j = 0; j < input.columns(); j++) {
+                average += input.get(n, j) / (double) input.columns();
+            }
+            double variance = 0;
+            for (long j = 0; j < input.columns(); j++) {
+                variance += Math.pow(input.get(n, j) - average, 2) / input.columns();
+            }
+            double inverse = 1 / Math.sqrt(variance + eps);
+            put(mean, n, average);
+            put(inverseDeviation, n, inverse);
+            for (long j = 0; j < input.columns(); j++) {
+                double normed = (input.get(n, j) - average) * inverse;
+                y.set(n, j, (float) (at(weight, j) * normed + (bias == null ? 0 : at(bias, j))));
+            }
+        }
+    }
+
+    @Override
+    public void layerNormBackward(
+            Tensor dy,
+            Tensor x,
+            Tensor weight,
+            Tensor mean,
+            Tensor inverseDeviation,
+            Tensor dx,
+            Tensor dWeight,
+            @Nullable Tensor dBias) {
+        int width = Math.toIntExact(x.columns());
+        double[] weightSums = new double[width];
+        for (long n = 0; n < x.rows(); n++) {
+            double inverse = at(inverseDeviation, n);
+            double[] normed = new double[width];
+            double[] g = new double[width];
+            double meanG = 0;
+            double meanAlong = 0;
+            for (int j = 0; j < width; j++) {
+                normed[j] = (x.get(n, j) - (double) at(mean, n)) * inverse;
+                g[j] = (double) at(weight, j) * dy.get(n, j);
+                meanG += g[j] / width;
+                meanAlong += g[j] * normed[j] / width;
+                weightSums[j] += dy.get(n, j) * normed[j];
+            }
+            for (int j = 0; j < width; j++) {
+                plus(dx, n, j, inverse * (g[j] - meanG - normed[j] * meanAlong));
+            }
+        }
+        for (int j = 0; j < width; j++) {
+            put(dWeight, j, at(dWeight, j) + weightSums[j]);
+        }
+        if (dBias != null) {
+            addBiasBackward(dy, dBias);
+        }
+    }
+
+    // ---- GELU
+
+    @Override
+    public void gelu(Tensor x, @Nullable Tensor bias, Tensor out) {
+        for (long n = 0; n < x.rows(); n++) {
+            for (long j = 0; j < x.columns(); j++) {
+                double u = x.get(n, j) + (bias == null ? 0.0 : at(bias, j));
+                out.set(n, j, (float) (u / 2 * (1 + tanhOfGelu(u))));
+            }
+        }
+    }
+
+    @Override
+    public void geluBackward(Tensor dOut, Tensor x, @Nullable Tensor bias, Tensor dx) {
+        for (long n = 0; n < x.rows(); n++) {
+            for (long j = 0; j < x.columns(); j++) {
+                double u = x.get(n, j) + (bias == null ? 0.0 : at(bias, j));
+                double tanh = tanhOfGelu(u);
+                double inner = Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * u * u);
+                plus(dx, n, j, dOut.get(n, j) * ((1 + tanh) / 2 + u / 2 * (1 - tanh * tanh) * inner));
+            }
+        }
+    }
+
+    private static double tanhOfGelu(double u) {
+        return StrictMath.tanh(Math.sqrt(2 / Math.PI) * (u + 0.044715 * u * u * u));
+    }
+
     // ---- attention: see ReferenceAttention
+
+    @Override
+    public void ropeHalves(
+            Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse) {
+        ReferenceAttention.ropeHalves(x, heads, headDim, offset, positions, table, inverse);
+    }
 
     @Override
     public void rope(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse) {

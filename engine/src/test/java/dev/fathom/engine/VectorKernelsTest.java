@@ -125,8 +125,126 @@ class VectorKernelsTest {
     }
 
     @Test
+    void bias() {
+        sizes((random, rows, width) -> {
+            Tensor bias = Tensors.normal(random, width);
+            Tensor dy = Tensors.any(random, rows, width);
+            both("y", Tensors.any(random, rows, width), (k, y) -> k.addBias(y, bias));
+            Tensor dBias = Tensors.normal(random, width);
+            Tensor expected = Tensors.copy(dBias).reshape(width);
+            VECTOR.addBiasBackward(dy, dBias);
+            REFERENCE.addBiasBackward(dy, expected);
+            Tensors.assertClose("dBias", dBias, expected, 2e-5); // a sum over rows
+        });
+    }
+
+    @Test
+    void rmsNormHeads() {
+        sizes((random, rows, width) -> {
+            int heads = 1 + random.nextInt(5);
+            long columns = (long) heads * width;
+            Tensor x = Tensors.any(random, rows, columns);
+            Tensor dy = Tensors.any(random, rows, columns);
+            Tensor weight = Tensors.normal(random, width);
+            Tensor inverse = Tensor.zeros(DType.F32, rows, heads);
+            Tensor unused = Tensor.zeros(DType.F32, rows, columns);
+            both(
+                    "y",
+                    Tensors.any(random, rows, columns),
+                    (k, y) -> k.rmsNormHeads(x, heads, weight, 1e-6f, y, inverse));
+            both("inverse", inverse, (k, out) -> k.rmsNormHeads(x, heads, weight, 1e-6f, unused, out));
+            Tensor sink = Tensor.zeros(DType.F32, width);
+            both(
+                    "dx",
+                    Tensors.any(random, rows, columns),
+                    (k, d) -> k.rmsNormHeadsBackward(dy, x, heads, weight, inverse, d, sink));
+            Tensor dWeight = Tensors.normal(random, width);
+            Tensor expected = Tensors.copy(dWeight).reshape(width);
+            VECTOR.rmsNormHeadsBackward(dy, x, heads, weight, inverse, unused, dWeight);
+            REFERENCE.rmsNormHeadsBackward(dy, x, heads, weight, inverse, unused, expected);
+            Tensors.assertClose("dWeight", dWeight, expected, 2e-5); // a sum over rows
+        });
+    }
+
+    @Test
+    void layerNorm() {
+        sizes((random, rows, width) -> {
+            Tensor x = Tensors.any(random, rows, width);
+            Tensor residual = Tensors.any(random, rows, width);
+            Tensor weight = Tensors.normal(random, width);
+            Tensor bias = Tensors.normal(random, width);
+            Tensor mean = Tensor.zeros(DType.F32, rows);
+            Tensor inverse = Tensor.zeros(DType.F32, rows);
+            Tensor sum = Tensors.any(random, rows, width);
+            Tensor y = Tensors.any(random, rows, width);
+            // Rows of two or three elements may be nearly equal: eps keeps the division from magnifying rounding.
+            float eps = 1e-2f;
+            both("y", y, (k, out) -> k.layerNorm(x, null, weight, bias, eps, null, out, mean, inverse));
+            both("no bias", y, (k, out) -> k.layerNorm(x, null, weight, null, eps, null, out, mean, inverse));
+            both("y of sum", y, (k, out) -> k.layerNorm(x, residual, weight, bias, eps, sum, out, mean, inverse));
+            both("sum", sum, (k, out) -> k.layerNorm(x, residual, weight, bias, eps, out, y, mean, inverse));
+            both("mean", mean, (k, m) -> k.layerNorm(x, null, weight, bias, eps, null, y, m.reshape(rows), inverse));
+            both("inverse", inverse, (k, i) -> k.layerNorm(x, null, weight, null, eps, null, y, mean, i.reshape(rows)));
+        });
+    }
+
+    @Test
+    void layerNormBackward() {
+        sizes((random, rows, width) -> {
+            Tensor x = Tensors.any(random, rows, width);
+            Tensor dy = Tensors.any(random, rows, width);
+            Tensor weight = Tensors.normal(random, width);
+            Tensor mean = Tensor.zeros(DType.F32, rows);
+            Tensor inverse = Tensor.zeros(DType.F32, rows);
+            Tensor unused = Tensor.zeros(DType.F32, rows, width);
+            Tensor sink = Tensor.zeros(DType.F32, width);
+            VECTOR.layerNorm(x, null, weight, null, 1e-2f, null, unused, mean, inverse);
+            both(
+                    "dx",
+                    Tensors.any(random, rows, width),
+                    (k, d) -> k.layerNormBackward(dy, x, weight, mean, inverse, d, sink, null));
+            Tensor dWeight = Tensors.normal(random, width);
+            Tensor dBias = Tensors.normal(random, width);
+            Tensor expectedWeight = Tensors.copy(dWeight).reshape(width);
+            Tensor expectedBias = Tensors.copy(dBias).reshape(width);
+            VECTOR.layerNormBackward(dy, x, weight, mean, inverse, unused, dWeight, dBias);
+            REFERENCE.layerNormBackward(dy, x, weight, mean, inverse, unused, expectedWeight, expectedBias);
+            Tensors.assertClose("dWeight", dWeight, expectedWeight, 2e-5); // sums over rows
+            Tensors.assertClose("dBias", dBias, expectedBias, 2e-5);
+        });
+    }
+
+    @Test
+    void gelu() {
+        sizes((random, rows, width) -> {
+            Tensor x = Tensors.any(random, rows, width);
+            Tensor bias = Tensors.normal(random, width);
+            Tensor dOut = Tensors.any(random, rows, width);
+            for (Tensor b : new Tensor[] {bias, null}) {
+                both("out", Tensors.any(random, rows, width), (k, out) -> k.gelu(x, b, out));
+                both("dx", Tensors.any(random, rows, width), (k, dx) -> k.geluBackward(dOut, x, b, dx));
+            }
+        });
+    }
+
+    @Test
+    void geluOfExtremesIsFinite() {
+        Tensor x = Tensor.of(new float[] {1e12f, -1e12f, 40, -40}, 1, 4);
+        Tensor out = Tensor.zeros(DType.F32, 1, 4);
+        VECTOR.gelu(x, null, out);
+        assertThat(out.toFloats()).containsExactly(1e12f, -0f, 40, -0f);
+        Tensor dx = Tensor.zeros(DType.F32, 1, 4);
+        VECTOR.geluBackward(Tensor.of(new float[] {1, 1, 1, 1}, 1, 4), x, null, dx);
+        assertThat(dx.toFloats()).containsExactly(1, 0, 1, 0);
+    }
+
+    @Test
     void residualAndSumComeTogether() {
         Tensor x = Tensor.zeros(DType.F32, 2, 4);
+        Tensor row = Tensor.zeros(DType.F32, 4);
+        Tensor stat = Tensor.zeros(DType.F32, 2);
+        assertThatThrownBy(() -> VECTOR.layerNorm(x, x, row, null, 1e-6f, null, x, stat, stat))
+                .isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() ->
                         VECTOR.rmsNorm(x, x, Tensor.zeros(DType.F32, 4), 1e-6f, null, x, Tensor.zeros(DType.F32, 2)))
                 .isInstanceOf(IllegalArgumentException.class);

@@ -49,6 +49,54 @@ class VectorRopeTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"1,1,2,0", "3,8,48,32", "1,8,16,0", "4,5,24,3", "2,13,64,38", "4,32,64,0", "130,17,35,1"})
+    void rotatesHalvesLikeTheReferenceAndBack(int heads, int pairs, int headDim, int offset) {
+        Random random = new Random(34);
+        int rows = 37;
+        Tensor positions = positions(random, rows);
+        RopeTable table = table(pairs);
+        Tensor x = AttentionCase.gaussian(random, rows, (long) heads * headDim);
+        Tensor expected = Tensors.copy(x);
+        Tensor before = Tensors.copy(x);
+        try (WorkerPool pool = new WorkerPool(2)) {
+            VectorRope rope = new VectorRope(pool);
+            rope.ropeHalves(x, heads, headDim, offset, positions, table, false);
+            ReferenceAttention.ropeHalves(expected, heads, headDim, offset, positions, table, false);
+            assertThat(x.toFloats()).usingComparatorWithPrecision(1e-6f).containsExactly(expected.toFloats());
+            rope.ropeHalves(x, heads, headDim, offset, positions, table, true);
+            assertThat(x.toFloats()).usingComparatorWithPrecision(2e-6f).containsExactly(before.toFloats());
+        }
+    }
+
+    /** Halves are interleaved pairs in another order, to the bit. */
+    @Test
+    void halvesAreInterleavedPairsReordered() {
+        Random random = new Random(35);
+        int rows = 40;
+        int pairs = 21;
+        Tensor positions = positions(random, rows);
+        Tensor halves = AttentionCase.gaussian(random, rows, 2 * pairs);
+        Tensor interleaved = Tensor.zeros(DType.F32, rows, 2 * pairs);
+        reorder(halves, interleaved, pairs);
+        try (WorkerPool pool = new WorkerPool(2)) {
+            new VectorRope(pool).ropeHalves(halves, 1, 2 * pairs, 0, positions, table(pairs), false);
+            new VectorRope(pool).rope(interleaved, 1, 2 * pairs, 0, positions, table(pairs), false);
+        }
+        Tensor expected = Tensor.zeros(DType.F32, rows, 2 * pairs);
+        reorder(halves, expected, pairs);
+        assertThat(AttentionCase.bits(interleaved)).isEqualTo(AttentionCase.bits(expected));
+    }
+
+    private static void reorder(Tensor halves, Tensor interleaved, int pairs) {
+        for (long r = 0; r < halves.rows(); r++) {
+            for (long i = 0; i < pairs; i++) {
+                interleaved.set(r, 2 * i, halves.get(r, i));
+                interleaved.set(r, 2 * i + 1, halves.get(r, i + pairs));
+            }
+        }
+    }
+
     /** A pair in a vector and the same pair in the scalar tail, alone or among others: the same bits. */
     @Test
     void bitsDoNotDependOnThePlace() {
