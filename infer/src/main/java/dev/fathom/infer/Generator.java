@@ -9,7 +9,7 @@ import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
 import dev.fathom.engine.Workspace;
 import dev.fathom.model.Batch;
-import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.LanguageModel;
 import dev.fathom.model.RoutingLog;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -37,7 +37,7 @@ public final class Generator {
     /** Philox stream of sampling ("samp"). */
     private static final int SAMPLING = 0x73616d70;
 
-    private final DeepseekModel model;
+    private final LanguageModel model;
     private final int slots;
     private final int maxLength;
     private final int capacity;
@@ -48,8 +48,8 @@ public final class Generator {
      * @param slots sequences generated at the same time
      * @param maxLength longest sequence, prompt and response together
      */
-    public Generator(DeepseekModel model, int slots, int maxLength) {
-        int limit = model.config().maxPositionEmbeddings();
+    public Generator(LanguageModel model, int slots, int maxLength) {
+        int limit = model.maxPositionEmbeddings();
         if (maxLength > limit) {
             throw new IllegalArgumentException(
                     "sequences of " + maxLength + " tokens exceed max_position_embeddings=" + limit + " of the model");
@@ -58,14 +58,14 @@ public final class Generator {
         this.slots = slots;
         this.maxLength = maxLength;
         this.capacity = (maxLength + KeyValueStore.TILE - 1) / KeyValueStore.TILE * KeyValueStore.TILE;
-        for (int layer = 0; layer < model.config().numHiddenLayers(); layer++) {
+        for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
             stores.add(model.allocateKeyValues((long) slots * capacity));
         }
     }
 
     /** For rollouts and evaluations: many slots, sequences up to what the model can hold. */
-    public static Generator forBatches(DeepseekModel model) {
-        return new Generator(model, BATCH_SLOTS, model.config().maxPositionEmbeddings());
+    public static Generator forBatches(LanguageModel model) {
+        return new Generator(model, BATCH_SLOTS, model.maxPositionEmbeddings());
     }
 
     /** A sequence under way. */
@@ -117,7 +117,7 @@ public final class Generator {
                         + request.maxTokens() + " exceed the generator's " + maxLength + " positions");
             }
         }
-        int expertsPerRow = recordExperts ? model.mixtures() * model.config().numExpertsPerToken() : 0;
+        int expertsPerRow = recordExperts ? model.mixtures() * model.numExpertsPerToken() : 0;
         @Nullable Completion[] done = new Completion[requests.size()];
         Deque<Integer> free = new ArrayDeque<>();
         for (int slot = 0; slot < slots; slot++) {
@@ -188,7 +188,7 @@ public final class Generator {
         Batch batch = Batch.of(rows, new Segments(n, rowStart, rowCount, position, slot), workspace);
         Ops ops = Ops.inference(model.engine(), workspace);
         RoutingLog log = model.newRoutingLog();
-        DeepseekModel.States states = model.forward(ops, batch, log, stores::get);
+        LanguageModel.States states = model.forward(ops, batch, log, stores::get);
         Variable last = ops.selectRows(states.normed(), lastRows);
         Tensor tokens = workspace.allocate(DType.I32, n);
         Tensor logProbs = workspace.allocate(DType.F32, n);
@@ -206,7 +206,7 @@ public final class Generator {
     }
 
     private void recordExperts(Sequence sequence, RoutingLog log, int rowStart, int rowCount) {
-        int topK = model.config().numExpertsPerToken();
+        int topK = model.numExpertsPerToken();
         int at = sequence.cached * topK * model.mixtures();
         for (int row = rowStart; row < rowStart + rowCount; row++) {
             for (int mixture = 0; mixture < model.mixtures(); mixture++) {

@@ -6,14 +6,11 @@ import dev.fathom.engine.Parameter;
 import dev.fathom.engine.RopeTable;
 import dev.fathom.engine.Variable;
 import dev.fathom.model.config.DeepseekConfig;
+import dev.fathom.model.config.LlamaConfig;
 
 /** One transformer layer: {@code x + Attention(norm(x))}, then {@code x + FeedForward(norm(x))}. */
 record DecoderLayer(
-        Parameter inputNorm,
-        MultiHeadLatentAttention attention,
-        Parameter attentionNorm,
-        FeedForward feedForward,
-        float eps) {
+        Parameter inputNorm, Attention attention, Parameter attentionNorm, FeedForward feedForward, float eps) {
 
     /** @param mixture index of this layer's mixture of experts, or -1 for a dense layer */
     static DecoderLayer of(DeepseekConfig config, RopeTable rope, Weights weights, String prefix, int mixture) {
@@ -24,6 +21,15 @@ record DecoderLayer(
                 mixture < 0
                         ? FeedForward.Dense.of(weights, prefix + "mlp.")
                         : new MixtureOfExperts(config, weights, prefix + "mlp.", mixture),
+                (float) config.rmsNormEpsilon());
+    }
+
+    static DecoderLayer of(LlamaConfig config, RopeTable rope, Weights weights, String prefix) {
+        return new DecoderLayer(
+                weights.vector(prefix + "input_layernorm.weight"),
+                new GroupedQueryAttention(config, rope, weights, prefix + "self_attn."),
+                weights.vector(prefix + "post_attention_layernorm.weight"),
+                FeedForward.Dense.of(weights, prefix + "mlp."),
                 (float) config.rmsNormEpsilon());
     }
 

@@ -9,7 +9,6 @@ import dev.fathom.engine.RopeTable;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
 import dev.fathom.engine.Weight;
-import dev.fathom.engine.Workspace;
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.safetensors.NamedTensor;
 import java.util.ArrayList;
@@ -21,14 +20,12 @@ import org.jspecify.annotations.Nullable;
  * A DeepSeek-V3 transformer: multi-head latent attention, dense layers first and mixtures of experts after, multi-token prediction
  * (arXiv 2412.19437 section 2). The same forward pass serves training and generation.
  */
-public final class DeepseekModel {
+public final class DeepseekModel implements LanguageModel {
     private final DeepseekConfig config;
     private final Engine engine;
     private final Parameters parameters;
     private final Weights weights;
-    private final Parameter embedding;
-    private final List<DecoderLayer> layers = new ArrayList<>();
-    private final Parameter finalNorm;
+    private final Decoder decoder;
     private final Weight head;
     private final @Nullable MultiTokenPrediction prediction;
     private final List<MixtureOfExperts> mixtures = new ArrayList<>();
@@ -39,14 +36,15 @@ public final class DeepseekModel {
         this.parameters = parameters;
         this.weights = new Weights(parameters, engine);
         RopeTable rope = RopeTable.of(config.ropeFrequencies(), config.maxPositionEmbeddings());
-        embedding = weights.vector("model.embed_tokens.weight");
+        Parameter embedding = weights.vector("model.embed_tokens.weight");
+        List<DecoderLayer> layers = new ArrayList<>();
         int moe = 0;
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             boolean experts = config.isMoeLayer(i);
             layers.add(keep(DecoderLayer.of(config, rope, weights, DeepseekParameters.layer(i), experts ? moe : -1)));
             moe += experts ? 1 : 0;
         }
-        finalNorm = weights.vector("model.norm.weight");
+        decoder = new Decoder(embedding, layers, weights.vector("model.norm.weight"), (float) config.rmsNormEpsilon());
         head = weights.matrix(config.tieWordEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight");
         if (config.hasPredictionModule()) {
             String prefix = DeepseekParameters.layer(config.numHiddenLayers());
@@ -80,35 +78,43 @@ public final class DeepseekModel {
         return config;
     }
 
+    @Override
     public Engine engine() {
         return engine;
     }
 
+    @Override
     public Parameters parameters() {
         return parameters;
     }
 
-    /** The output head {@code [vocabulary, hidden]}. */
+    @Override
     public Weight head() {
         return head;
     }
 
-    /** The tensors of a Hugging Face checkpoint, as views into the parameters, under the released names. */
+    @Override
     public List<NamedTensor> checkpointTensors() {
         return DeepseekParameters.checkpointTensors(parameters);
     }
 
-    /** Packs every matrix again; to be called after the parameters changed. */
+    @Override
     public void refresh() {
         weights.refresh();
     }
 
     /** Number of mixtures of experts in the main model, numbered from 0 in a {@link RoutingLog}; the MTP module's comes after. */
+    @Override
     public int mixtures() {
         return config.numHiddenLayers() - config.firstKDenseReplace();
     }
 
-    /** An empty log with a place for every mixture of experts. */
+    @Override
+    public int numExpertsPerToken() {
+        return config.numExpertsPerToken();
+    }
+
+    @Override
     public RoutingLog newRoutingLog() {
         return new RoutingLog(mixtures.size(), config.numRoutedExperts());
     }
@@ -127,45 +133,29 @@ public final class DeepseekModel {
         }
     }
 
-    /** Memory for the keys and values of one layer, for {@code slots} positions. */
-    public KeyValueStore allocateKeyValues(long slots) {
-        return KeyValueStore.allocate(
-                slots, config.numAttentionHeads(), config.queryKeyHeadDim(), config.valueHeadDim());
+    @Override
+    public int vocabSize() {
+        return config.vocabSize();
     }
 
-    private KeyValueStore keyValuesIn(Workspace workspace, Batch batch) {
-        return KeyValueStore.in(
-                workspace,
-                batch.segments().slots(),
-                config.numAttentionHeads(),
-                config.queryKeyHeadDim(),
-                config.valueHeadDim());
+    @Override
+    public int numHiddenLayers() {
+        return config.numHiddenLayers();
     }
 
-    /**
-     * What the layers make of a batch.
-     *
-     * @param hidden the residual stream after the last layer {@code [N, hidden]}: what multi-token prediction starts from
-     * @param normed after the final norm: what the head reads
-     */
-    public record States(Variable hidden, Variable normed) {}
-
-    /** Training or scoring of whole sequences: keys and values live in the workspace. */
-    public States forward(Ops ops, Batch batch, RoutingLog log) {
-        return forward(ops, batch, log, layer -> keyValuesIn(ops.workspace(), batch));
+    @Override
+    public int maxPositionEmbeddings() {
+        return config.maxPositionEmbeddings();
     }
 
-    /** @param stores the key/value store of each layer: what is there already is attended to, the batch's rows are added */
+    @Override
+    public KeyValueShape keyValueShape() {
+        return new KeyValueShape(config.numAttentionHeads(), config.queryKeyHeadDim(), config.valueHeadDim());
+    }
+
+    @Override
     public States forward(Ops ops, Batch batch, RoutingLog log, IntFunction<KeyValueStore> stores) {
-        float eps = (float) config.rmsNormEpsilon();
-        Variable x = ops.embedding(embedding, batch.ids());
-        Ops.Residual stream =
-                new Ops.Residual(x, ops.rmsNorm(x, layers.getFirst().inputNorm(), eps));
-        for (int i = 0; i < layers.size(); i++) {
-            Parameter nextNorm = i + 1 < layers.size() ? layers.get(i + 1).inputNorm() : finalNorm;
-            stream = layers.get(i).forward(ops, stream, nextNorm, batch, stores.apply(i), log);
-        }
-        return new States(stream.sum(), stream.normed());
+        return decoder.forward(ops, batch, log, stores);
     }
 
     /** Whether the model has a multi-token-prediction module. */
@@ -183,6 +173,6 @@ public final class DeepseekModel {
         if (prediction == null) {
             throw new IllegalStateException("num_nextn_predict_layers is 0: the model has no multi-token prediction");
         }
-        return prediction.forward(ops, hidden, nextIds, batch, keyValuesIn(ops.workspace(), batch), log);
+        return prediction.forward(ops, hidden, nextIds, batch, keyValueShape().in(ops.workspace(), batch), log);
     }
 }

@@ -91,8 +91,7 @@ final class DeepseekParameters {
         declareSwiGlu(builder, layer + "mlp.shared_experts.", random, d, config.numSharedExperts() * inner);
     }
 
-    private static void declareSwiGlu(
-            Parameters.Builder builder, String prefix, Initializer random, long d, long inner) {
+    static void declareSwiGlu(Parameters.Builder builder, String prefix, Initializer random, long d, long inner) {
         builder.add(prefix + "gate_up_proj.weight", true, random, 2 * inner, d)
                 .add(prefix + "down_proj.weight", true, random, d, inner);
     }
@@ -116,7 +115,8 @@ final class DeepseekParameters {
         return tensors;
     }
 
-    private static void addSplit(List<NamedTensor> tensors, String name, Tensor value) {
+    /** A tensor under its name; gate and up, one matrix in memory, as two. */
+    static void addSplit(List<NamedTensor> tensors, String name, Tensor value) {
         if (name.endsWith("gate_up_proj.weight")) {
             long half = value.rows() / 2;
             tensors.add(new NamedTensor(name.replace("gate_up_proj", "gate_proj"), value.rows(0, half)));

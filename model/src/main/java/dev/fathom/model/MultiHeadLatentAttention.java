@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  *
  * Keys and values are kept expanded, in training and in generation alike: then both walk the same numbers in the same order.
  */
-final class MultiHeadLatentAttention {
+final class MultiHeadLatentAttention implements Attention {
     private final DeepseekConfig config;
     private final RopeTable ropeTable;
     private final float eps;
@@ -49,8 +49,8 @@ final class MultiHeadLatentAttention {
         output = weights.matrix(prefix + "o_proj.weight");
     }
 
-    /** h {@code [N, hidden]} after the layer's norm; the store belongs to this layer. */
-    Variable forward(Ops ops, Variable h, Batch batch, KeyValueStore store) {
+    @Override
+    public Variable forward(Ops ops, Variable h, Batch batch, KeyValueStore store) {
         int heads = config.numAttentionHeads();
         int nope = config.nopeHeadDim();
         int rope = config.ropeHeadDim();

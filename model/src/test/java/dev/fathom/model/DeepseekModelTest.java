@@ -78,7 +78,7 @@ class DeepseekModelTest {
         Ops ops = Ops.inference(engine, workspace);
         Batch batch = Batch.packed(sequences, workspace);
         RoutingLog log = model.newRoutingLog();
-        DeepseekModel.States states = model.forward(ops, batch, log);
+        LanguageModel.States states = model.forward(ops, batch, log);
         Tensor logits = ops.logits(states.normed(), model.head());
         Ops.TokenLogProbs scored = ops.tokenLogProbs(states.normed(), model.head(), Tensor.of(targets), 1);
         Variable ahead = model.predictsMultipleTokens()
@@ -208,7 +208,7 @@ class DeepseekModelTest {
         Ops ops = Ops.recording(engine, workspace, tape);
         Batch batch = Batch.packed(sequences, workspace);
         RoutingLog log = model.newRoutingLog();
-        DeepseekModel.States states = model.forward(ops, batch, log);
+        LanguageModel.States states = model.forward(ops, batch, log);
         Tensor tokens = Tensor.of(random(config, 8, sequences));
         Variable ahead = model.predictAhead(ops, ops.detach(states.hidden()), tokens, batch, log);
         Variable logProbs = ops.tokenLogProbs(ahead, model.head(), tokens, 1).logProbs();

@@ -15,6 +15,7 @@ import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
 import dev.fathom.engine.Workspace;
 import dev.fathom.model.config.DeepseekConfig;
+import dev.fathom.model.config.LlamaConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -59,22 +60,39 @@ class GenerationMatchesTrainingTest {
 
     static Stream<Arguments> models() {
         return Stream.of(
-                Arguments.of("tiny", TinyDeepseek.LATENT_QUERY, Precision.F32, 1),
-                Arguments.of("tiny", TinyDeepseek.LATENT_QUERY, Precision.BF16, 2),
-                Arguments.of("tiny, YaRN", TinyDeepseek.YARN, Precision.F32, 2),
-                Arguments.of("tiny, YaRN", TinyDeepseek.YARN, Precision.BF16, 1),
-                Arguments.of("wide", WIDE, Precision.F32, 1),
-                Arguments.of("wide", WIDE, Precision.F32, 2),
-                Arguments.of("wide", WIDE, Precision.BF16, 1),
-                Arguments.of("wide", WIDE, Precision.BF16, 2));
+                Arguments.of("tiny", maker(TinyDeepseek.LATENT_QUERY), Precision.F32, 1),
+                Arguments.of("tiny", maker(TinyDeepseek.LATENT_QUERY), Precision.BF16, 2),
+                Arguments.of("tiny, YaRN", maker(TinyDeepseek.YARN), Precision.F32, 2),
+                Arguments.of("tiny, YaRN", maker(TinyDeepseek.YARN), Precision.BF16, 1),
+                Arguments.of("wide", maker(WIDE), Precision.F32, 1),
+                Arguments.of("wide", maker(WIDE), Precision.F32, 2),
+                Arguments.of("wide", maker(WIDE), Precision.BF16, 1),
+                Arguments.of("wide", maker(WIDE), Precision.BF16, 2),
+                Arguments.of("Llama", maker(TinyDense.LLAMA), Precision.F32, 2),
+                Arguments.of("Qwen2", maker(TinyDense.QWEN2), Precision.BF16, 2),
+                Arguments.of("Qwen3", maker(TinyDense.QWEN3), Precision.F32, 1),
+                Arguments.of("Qwen3", maker(TinyDense.QWEN3), Precision.BF16, 2));
+    }
+
+    /** The same model for any engine. */
+    private interface Maker {
+        LanguageModel make(Engine engine);
+    }
+
+    private static Maker maker(DeepseekConfig config) {
+        return engine -> TinyDeepseek.model(config, engine, SEED);
+    }
+
+    private static Maker maker(LlamaConfig config) {
+        return engine -> TinyDense.model(config, engine, SEED);
     }
 
     @ParameterizedTest(name = "{0}, {2}, threads: {3}")
     @MethodSource("models")
-    void tokenByTokenAlone(String name, DeepseekConfig config, Precision precision, int threads) {
+    void tokenByTokenAlone(String name, Maker maker, Precision precision, int threads) {
         try (Engine engine = Engine.vector(precision, threads)) {
-            DeepseekModel model = TinyDeepseek.model(config, engine, SEED);
-            List<int[]> sequences = TinyDeepseek.sequences(config, 1, 35, 3, 18);
+            LanguageModel model = maker.make(engine);
+            List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 1, 35, 3, 18);
             Decoding decoding = new Decoding(model, sequences);
             for (int t = 0; t < 35; t++) {
                 decoding.step(new Piece(0, 0, 1));
@@ -90,10 +108,10 @@ class GenerationMatchesTrainingTest {
 
     @ParameterizedTest(name = "{0}, {2}, threads: {3}")
     @MethodSource("models")
-    void inPiecesOfAnySizeInAnySlotBesideOthers(String name, DeepseekConfig config, Precision precision, int threads) {
+    void inPiecesOfAnySizeInAnySlotBesideOthers(String name, Maker maker, Precision precision, int threads) {
         try (Engine engine = Engine.vector(precision, threads)) {
-            DeepseekModel model = TinyDeepseek.model(config, engine, SEED);
-            List<int[]> sequences = TinyDeepseek.sequences(config, 2, 33, 16, 1, 47, 22, 40);
+            LanguageModel model = maker.make(engine);
+            List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 2, 33, 16, 1, 47, 22, 40);
             List<Row> trained = trained(model, sequences);
             for (long shuffle = 1; shuffle <= 2; shuffle++) {
                 Decoding decoding = new Decoding(model, sequences);
@@ -129,11 +147,10 @@ class GenerationMatchesTrainingTest {
     /** What is sampled, at the temperature it was sampled at, is scored by the training pass with the same bits. */
     @ParameterizedTest(name = "{0}, {2}, threads: {3}")
     @MethodSource("models")
-    void trainingScoresWhatWasSampledAsTheSamplerDid(
-            String name, DeepseekConfig config, Precision precision, int threads) {
+    void trainingScoresWhatWasSampledAsTheSamplerDid(String name, Maker maker, Precision precision, int threads) {
         try (Engine engine = Engine.vector(precision, threads)) {
-            DeepseekModel model = TinyDeepseek.model(config, engine, SEED);
-            List<int[]> sequences = TinyDeepseek.sequences(config, 3, 30, 30, 30);
+            LanguageModel model = maker.make(engine);
+            List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 3, 30, 30, 30);
             int prompt = 5;
             Decoding decoding = new Decoding(model, sequences);
             decoding.sampleInto(sequences, prompt, 0.7f, new Random(5));
@@ -161,17 +178,16 @@ class GenerationMatchesTrainingTest {
     /** The number of threads and the company in the batch do not show in the training pass either. */
     @ParameterizedTest(name = "{0}, {2}, threads: {3}")
     @MethodSource("models")
-    void theTrainingPassDoesNotDependOnTheBatch(String name, DeepseekConfig config, Precision precision, int threads) {
+    void theTrainingPassDoesNotDependOnTheBatch(String name, Maker maker, Precision precision, int threads) {
         try (Engine engine = Engine.vector(precision, threads);
                 Engine reference = Engine.vector(precision, 1)) {
-            List<int[]> sequences = TinyDeepseek.sequences(config, 4, 9, 26, 17);
-            DeepseekModel model = TinyDeepseek.model(config, engine, SEED);
+            LanguageModel model = maker.make(engine);
+            List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 4, 9, 26, 17);
             List<Row> together = trained(model, sequences);
             List<Row> alone = new ArrayList<>();
             for (int s = 0; s < sequences.size(); s++) {
                 int sequence = s;
-                trained(TinyDeepseek.model(config, reference, SEED), List.of(sequences.get(s)))
-                        .forEach(row -> alone.add(row.of(sequence)));
+                trained(maker.make(reference), List.of(sequences.get(s))).forEach(row -> alone.add(row.of(sequence)));
             }
             assertThat(alone).hasSameSizeAs(together);
             assertThat(differences(alone, together)).isEmpty();
@@ -184,7 +200,7 @@ class GenerationMatchesTrainingTest {
         try (Engine good = Engine.vector(Precision.F32, 1)) {
             Gemm halved = new HalvedGemm(good.gemm());
             Engine broken = new Engine(good.kernels(), halved, halved, good.pool(), "");
-            DeepseekModel model = TinyDeepseek.model(WIDE, broken, SEED);
+            LanguageModel model = maker(WIDE).make(broken);
             List<int[]> sequences = TinyDeepseek.sequences(WIDE, 1, 35, 12);
             Decoding decoding = new Decoding(model, sequences);
             for (int t = 0; t < 35; t++) {
@@ -258,12 +274,12 @@ class GenerationMatchesTrainingTest {
     }
 
     /** The training forward pass over the packed sequences, with a tape. */
-    private static List<Row> trained(DeepseekModel model, List<int[]> sequences) {
+    private static List<Row> trained(LanguageModel model, List<int[]> sequences) {
         Workspace workspace = new Workspace();
         Ops ops = Ops.recording(model.engine(), workspace, new Tape());
         Batch batch = Batch.packed(sequences, workspace);
         RoutingLog log = model.newRoutingLog();
-        DeepseekModel.States states = model.forward(ops, batch, log);
+        LanguageModel.States states = model.forward(ops, batch, log);
         List<Row> rows = new ArrayList<>();
         collect(rows, model, ops, batch, states, log, new int[] {0, 1, 2, 3, 4, 5});
         return rows;
@@ -271,15 +287,15 @@ class GenerationMatchesTrainingTest {
 
     private static void collect(
             List<Row> rows,
-            DeepseekModel model,
+            LanguageModel model,
             Ops ops,
             Batch batch,
-            DeepseekModel.States states,
+            LanguageModel.States states,
             RoutingLog log,
             int[] sequenceOfSegment) {
         int[] targets = new int[batch.rows()]; // any token will do, as long as both sides take the same
         for (int row = 0; row < targets.length; row++) {
-            targets[row] = (7 * batch.ids().getInt(0, row) + 3) % model.config().vocabSize();
+            targets[row] = (7 * batch.ids().getInt(0, row) + 3) % model.vocabSize();
         }
         Tensor logits = ops.logits(states.normed(), model.head());
         Tensor logProbs = ops.tokenLogProbs(states.normed(), model.head(), Tensor.of(targets), INVERSE_TEMPERATURE)
@@ -291,7 +307,7 @@ class GenerationMatchesTrainingTest {
                 int row = segments.rowStart()[s] + i;
                 List<Integer> experts = new ArrayList<>();
                 for (int mixture = 0; mixture < model.mixtures(); mixture++) {
-                    for (int rank = 0; rank < model.config().numExpertsPerToken(); rank++) {
+                    for (int rank = 0; rank < model.numExpertsPerToken(); rank++) {
                         experts.add(log.chosen(mixture).getInt(row, rank));
                     }
                 }
@@ -331,7 +347,7 @@ class GenerationMatchesTrainingTest {
 
     /** Decodes given sequences piece by piece over key/value stores that are kept. */
     private static final class Decoding {
-        private final DeepseekModel model;
+        private final LanguageModel model;
         private final List<int[]> sequences;
         private final List<KeyValueStore> stores = new ArrayList<>();
         private final Workspace workspace = new Workspace();
@@ -339,12 +355,12 @@ class GenerationMatchesTrainingTest {
         private final int[] cached;
         private final float[][] sampledLogProbs;
 
-        Decoding(DeepseekModel model, List<int[]> sequences) {
+        Decoding(LanguageModel model, List<int[]> sequences) {
             this.model = model;
             this.sequences = sequences;
             this.cached = new int[sequences.size()];
             this.sampledLogProbs = new float[sequences.size()][CAPACITY];
-            for (int layer = 0; layer < model.config().numHiddenLayers(); layer++) {
+            for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
                 stores.add(model.allocateKeyValues(SLOTS * CAPACITY));
             }
         }
@@ -379,7 +395,7 @@ class GenerationMatchesTrainingTest {
             Batch batch = Batch.of(tokens, new Segments(n, rowStart, rowCount, position, slot), workspace);
             Ops ops = Ops.inference(model.engine(), workspace);
             RoutingLog log = model.newRoutingLog();
-            DeepseekModel.States states = model.forward(ops, batch, log, stores::get);
+            LanguageModel.States states = model.forward(ops, batch, log, stores::get);
             int[] sequenceOfSegment =
                     Arrays.stream(pieces).mapToInt(Piece::sequence).toArray();
             collect(rows, model, ops, batch, states, log, sequenceOfSegment);

@@ -113,7 +113,7 @@ final class TinyDeepseek {
     }
 
     /** Every tensor of the model's checkpoint under its released name. */
-    static Map<String, double[]> parameters(DeepseekModel model) {
+    static Map<String, double[]> parameters(LanguageModel model) {
         Map<String, double[]> parameters = new LinkedHashMap<>();
         for (NamedTensor tensor : model.checkpointTensors()) {
             parameters.put(tensor.name(), doubles(tensor.view()));
@@ -125,7 +125,7 @@ final class TinyDeepseek {
      * Every trained tensor's gradient under its released name: gradients lie in a buffer of the same layout as the
      * values.
      */
-    static Map<String, double[]> gradients(DeepseekModel model) {
+    static Map<String, double[]> gradients(LanguageModel model) {
         Map<String, double[]> gradients = new LinkedHashMap<>();
         long values = model.parameters().values().address();
         for (NamedTensor tensor : model.checkpointTensors()) {
@@ -151,10 +151,14 @@ final class TinyDeepseek {
 
     /** Random sequences of these lengths. */
     static List<int[]> sequences(DeepseekConfig config, long seed, int... lengths) {
+        return sequences(config.vocabSize(), seed, lengths);
+    }
+
+    static List<int[]> sequences(int vocabSize, long seed, int... lengths) {
         Random random = new Random(seed);
         List<int[]> sequences = new ArrayList<>();
         for (int length : lengths) {
-            sequences.add(random.ints(length, 0, config.vocabSize()).toArray());
+            sequences.add(random.ints(length, 0, vocabSize).toArray());
         }
         return sequences;
     }
@@ -216,7 +220,7 @@ final class TinyDeepseek {
         Batch batch = Batch.packed(inputs, workspace);
         log.setBalanceAlpha(alpha * batch.rows() / totals.rows);
         double balanceBefore = log.balanceLoss();
-        DeepseekModel.States states = model.forward(ops, batch, log);
+        LanguageModel.States states = model.forward(ops, batch, log);
         double main = crossEntropy(ops, model, states.normed(), targets, 1.0 / totals.targets);
         double ahead = 0;
         if (model.predictsMultipleTokens()) {

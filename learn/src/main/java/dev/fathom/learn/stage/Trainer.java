@@ -8,6 +8,7 @@ import dev.fathom.engine.Variable;
 import dev.fathom.engine.Workspace;
 import dev.fathom.learn.LearnException;
 import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.LanguageModel;
 import dev.fathom.model.RoutingLog;
 import java.util.List;
 
@@ -79,7 +80,7 @@ final class Trainer {
             Tape tape = new Tape();
             Ops ops = Ops.recording(model.engine(), workspace, tape);
 
-            DeepseekModel.States states = model.forward(ops, micro.batch(), routing);
+            LanguageModel.States states = model.forward(ops, micro.batch(), routing);
             Ops.TokenLogProbs main =
                     ops.tokenLogProbs(states.normed(), model.head(), micro.targets(), options.inverseTemperature);
             float[][] logProbs = targetValues(micro, main.logProbs().value());
@@ -108,7 +109,7 @@ final class Trainer {
     }
 
     /** Log-probabilities of every sequence's targets under a model, without a backward pass. */
-    static float[][] score(DeepseekModel model, List<TrainingSequence> sequences, float inverseTemperature) {
+    static float[][] score(LanguageModel model, List<TrainingSequence> sequences, float inverseTemperature) {
         Workspace workspace = new Workspace();
         float[][] scores = new float[sequences.size()][];
         for (int[] range : MicroBatch.split(sequences, MICRO_BATCH_ROWS)) {

@@ -1,0 +1,97 @@
+package dev.fathom.model;
+
+import dev.fathom.engine.Engine;
+import dev.fathom.engine.KeyValueStore;
+import dev.fathom.engine.Ops;
+import dev.fathom.engine.Parameters;
+import dev.fathom.engine.Variable;
+import dev.fathom.engine.Weight;
+import dev.fathom.engine.Workspace;
+import dev.fathom.model.safetensors.NamedTensor;
+import java.util.List;
+import java.util.function.IntFunction;
+
+/** A decoder-only transformer: what training and generation need to know of one. */
+public sealed interface LanguageModel permits DeepseekModel, LlamaModel {
+    /** What computes. */
+    Engine engine();
+
+    /** All weights. */
+    Parameters parameters();
+
+    /** The output head {@code [vocabulary, hidden]}. */
+    Weight head();
+
+    /** The tensors of a checkpoint, as views into the parameters, under the released names. */
+    List<NamedTensor> checkpointTensors();
+
+    /** Packs every matrix again; to be called after the parameters changed. */
+    void refresh();
+
+    int vocabSize();
+
+    /** Layers that keep keys and values. */
+    int numHiddenLayers();
+
+    /** Longest sequence. */
+    int maxPositionEmbeddings();
+
+    /** What one layer keeps of a position. */
+    KeyValueShape keyValueShape();
+
+    /**
+     * The forward pass, of which there is one: for training and for generation.
+     *
+     * @param stores the key/value store of each layer: what is there already is attended to, the batch's rows are added
+     * @throws RuntimeException if a token is outside the vocabulary or a position outside {@link #maxPositionEmbeddings}
+     */
+    States forward(Ops ops, Batch batch, RoutingLog log, IntFunction<KeyValueStore> stores);
+
+    /** Training or scoring of whole sequences: keys and values live in the workspace. */
+    default States forward(Ops ops, Batch batch, RoutingLog log) {
+        return forward(ops, batch, log, layer -> keyValueShape().in(ops.workspace(), batch));
+    }
+
+    /** Memory for the keys and values of one layer, for {@code slots} positions. */
+    default KeyValueStore allocateKeyValues(long slots) {
+        return keyValueShape().allocate(slots);
+    }
+
+    /** Mixtures of experts that the forward pass goes through, numbered from 0 in a {@link RoutingLog}. */
+    default int mixtures() {
+        return 0;
+    }
+
+    /** Experts that a mixture chooses for a token; 0 without mixtures. */
+    default int numExpertsPerToken() {
+        return 0;
+    }
+
+    /** An empty log with a place for every mixture of experts. */
+    default RoutingLog newRoutingLog() {
+        return new RoutingLog(0, 0);
+    }
+
+    /**
+     * What the layers make of a batch.
+     *
+     * @param hidden the residual stream after the last layer {@code [N, hidden]}: what multi-token prediction starts from
+     * @param normed after the final norm: what the head reads
+     */
+    record States(Variable hidden, Variable normed) {}
+
+    /**
+     * Heads and widths of a layer's keys and values.
+     *
+     * @param heads key/value heads, each shared by as many query heads as divides them
+     */
+    record KeyValueShape(int heads, int keyDim, int valueDim) {
+        KeyValueStore allocate(long slots) {
+            return KeyValueStore.allocate(slots, heads, keyDim, valueDim);
+        }
+
+        KeyValueStore in(Workspace workspace, Batch batch) {
+            return KeyValueStore.in(workspace, batch.segments().slots(), heads, keyDim, valueDim);
+        }
+    }
+}
