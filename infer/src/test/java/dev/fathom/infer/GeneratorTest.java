@@ -10,8 +10,10 @@ import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Workspace;
 import dev.fathom.model.Batch;
 import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.LlamaModel;
 import dev.fathom.model.RoutingLog;
 import dev.fathom.model.config.DeepseekConfig;
+import dev.fathom.model.config.LlamaConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -81,6 +83,38 @@ class GeneratorTest {
                         .distinct()
                         .count())
                 .isGreaterThan(10);
+    }
+
+    /** A model without experts: the same promise, and nothing to record. */
+    @ParameterizedTest
+    @EnumSource(Precision.class)
+    void aDenseModelIsSampledLikewise(Precision precision) {
+        LlamaConfig config = LlamaConfig.builder()
+                .architecture(LlamaConfig.Architecture.QWEN2)
+                .vocabSize(23)
+                .hiddenSize(40)
+                .intermediateSize(52)
+                .numHiddenLayers(2)
+                .numAttentionHeads(4)
+                .numKeyValueHeads(2)
+                .headDim(12)
+                .initializerRange(0.3)
+                .maxPositionEmbeddings(64)
+                .build();
+        try (Engine engine = Engine.vector(precision, 2)) {
+            LlamaModel model = LlamaModel.random(config, engine, 5);
+            List<Completion> one = new Generator(model, 1, 64).generate(requests(), 9, END, true, TokenListener.NONE);
+            List<Completion> many = new Generator(model, 7, 64).generate(requests(), 9, END, true, TokenListener.NONE);
+            for (int i = 0; i < one.size(); i++) {
+                assertSame(one.get(i), many.get(i));
+                assertThat(one.get(i).experts()).isEmpty();
+            }
+            assertThat(one.stream()
+                            .map(c -> Arrays.toString(c.tokens()))
+                            .distinct()
+                            .count())
+                    .isGreaterThan(10);
+        }
     }
 
     private static void assertSame(Completion expected, Completion found) {

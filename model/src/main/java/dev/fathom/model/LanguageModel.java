@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.function.IntFunction;
 
 /** A decoder-only transformer: what training and generation need to know of one. */
-public sealed interface LanguageModel permits DeepseekModel, LlamaModel {
+public sealed interface LanguageModel permits DeepseekModel, LlamaModel, Gpt2Model {
     /** What computes. */
     Engine engine();
 

@@ -11,6 +11,7 @@ import dev.fathom.engine.Tape;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
 import dev.fathom.engine.Workspace;
+import dev.fathom.model.config.Gpt2Config;
 import dev.fathom.model.config.LlamaConfig;
 import dev.fathom.model.safetensors.NamedTensor;
 import java.util.Arrays;
@@ -46,6 +47,13 @@ class DenseModelTest {
                     parameters -> new ReferenceLlama(config, parameters));
         }
 
+        static Case of(String name, Gpt2Config config) {
+            return new Case(
+                    name,
+                    engine -> TinyDense.model(config, engine, SEED),
+                    parameters -> new ReferenceGpt2(config, parameters));
+        }
+
         @Override
         public String toString() {
             return name;
@@ -56,7 +64,9 @@ class DenseModelTest {
         return Stream.of(
                 Case.of("Llama", TinyDense.LLAMA),
                 Case.of("Qwen2: grouped, bias, tied head", TinyDense.QWEN2),
-                Case.of("Qwen3: one key head, norms on heads", TinyDense.QWEN3));
+                Case.of("Qwen3: one key head, norms on heads", TinyDense.QWEN3),
+                Case.of("GPT-2", TinyDense.GPT2),
+                Case.of("GPT-2 without biases", TinyDense.GPT2_WITHOUT_BIAS));
     }
 
     @BeforeAll

@@ -15,6 +15,7 @@ import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
 import dev.fathom.engine.Workspace;
 import dev.fathom.model.config.DeepseekConfig;
+import dev.fathom.model.config.Gpt2Config;
 import dev.fathom.model.config.LlamaConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -71,7 +72,9 @@ class GenerationMatchesTrainingTest {
                 Arguments.of("Llama", maker(TinyDense.LLAMA), Precision.F32, 2),
                 Arguments.of("Qwen2", maker(TinyDense.QWEN2), Precision.BF16, 2),
                 Arguments.of("Qwen3", maker(TinyDense.QWEN3), Precision.F32, 1),
-                Arguments.of("Qwen3", maker(TinyDense.QWEN3), Precision.BF16, 2));
+                Arguments.of("Qwen3", maker(TinyDense.QWEN3), Precision.BF16, 2),
+                Arguments.of("GPT-2", maker(TinyDense.GPT2), Precision.F32, 2),
+                Arguments.of("GPT-2", maker(TinyDense.GPT2_WITHOUT_BIAS), Precision.BF16, 1));
     }
 
     /** The same model for any engine. */
@@ -81,6 +84,10 @@ class GenerationMatchesTrainingTest {
 
     private static Maker maker(DeepseekConfig config) {
         return engine -> TinyDeepseek.model(config, engine, SEED);
+    }
+
+    private static Maker maker(Gpt2Config config) {
+        return engine -> TinyDense.model(config, engine, SEED);
     }
 
     private static Maker maker(LlamaConfig config) {

@@ -8,7 +8,7 @@ import java.util.Map;
  * What the oracles of dense transformers share: arithmetic in scalar double over parameters by their released names, attention over
  * given queries, keys and values, and the loss. Nothing of it is shared with the models under test.
  */
-abstract sealed class ReferenceDense permits ReferenceLlama {
+abstract sealed class ReferenceDense permits ReferenceLlama, ReferenceGpt2 {
     private final Map<String, double[]> parameters;
 
     /** @param parameters every tensor of the checkpoint under its name, row-major */

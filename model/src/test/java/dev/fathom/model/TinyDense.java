@@ -2,6 +2,7 @@ package dev.fathom.model;
 
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.Parameter;
+import dev.fathom.model.config.Gpt2Config;
 import dev.fathom.model.config.LlamaConfig;
 import dev.fathom.model.config.LlamaConfig.Architecture;
 import java.util.Random;
@@ -53,6 +54,16 @@ final class TinyDense {
             .maxPositionEmbeddings(64)
             .initializerRange(0.15)
             .build();
+
+    /** Two heads of eleven, biases everywhere. */
+    static final Gpt2Config GPT2 = new Gpt2Config(31, 64, 22, 3, 2, 1e-5, true, 0.25);
+
+    /** As nanoGPT trains it: no biases. */
+    static final Gpt2Config GPT2_WITHOUT_BIAS = new Gpt2Config(67, 64, 48, 2, 3, 1e-5, false, 0.15);
+
+    static Gpt2Model model(Gpt2Config config, Engine engine, long seed) {
+        return unsettle(Gpt2Model.random(config, engine, seed), seed);
+    }
 
     static LlamaModel model(LlamaConfig config, Engine engine, long seed) {
         return unsettle(LlamaModel.random(config, engine, seed), seed);

@@ -6,6 +6,7 @@ import dev.fathom.engine.Engine;
 import dev.fathom.engine.Parameter;
 import dev.fathom.engine.Precision;
 import dev.fathom.model.config.DeepseekConfig;
+import dev.fathom.model.config.Gpt2Config;
 import dev.fathom.model.config.LlamaConfig;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
@@ -61,6 +62,19 @@ class WorkloadSizeTest {
             DeepseekModel model = DeepseekModel.random(config, engine, 1);
             assertThat(trained(model)).isEqualTo(12_596_160);
             assertThat(model.parameters().count()).as("with routing biases").isEqualTo(12_596_160 + 6 * 16);
+        }
+    }
+
+    @Test
+    void gpt2() {
+        assertThat(Gpt2Config.small(50_257).parameterCount()).isEqualTo(124_439_808);
+        for (boolean bias : new boolean[] {true, false}) { // nanoGPT's character model
+            Gpt2Config config = new Gpt2Config(65, 64, 128, 4, 4, 1e-5, bias, 0.02);
+            try (Engine engine = Engine.vector(Precision.F32, 1)) {
+                Gpt2Model model = Gpt2Model.random(config, engine, 1);
+                assertThat(model.parameters().count()).isEqualTo(config.parameterCount());
+                assertThat(trained(model)).isEqualTo(config.parameterCount());
+            }
         }
     }
 

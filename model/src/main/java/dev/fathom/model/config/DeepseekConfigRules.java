@@ -28,8 +28,8 @@ final class DeepseekConfigRules {
 
     private static int maximum(String key) {
         return switch (key) {
-            case "vocab_size", "max_position_embeddings" -> MAXIMUM_LENGTH;
-            case "hidden_size", "intermediate_size", "moe_intermediate_size", "q_lora_rank", "kv_lora_rank" ->
+            case "vocab_size", "max_position_embeddings", "n_positions" -> MAXIMUM_LENGTH;
+            case "hidden_size", "intermediate_size", "moe_intermediate_size", "q_lora_rank", "kv_lora_rank", "n_embd" ->
                 MAXIMUM_WIDTH;
             case "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "head_dim" -> MAXIMUM_WIDTH;
             default -> MAXIMUM_COUNT;
