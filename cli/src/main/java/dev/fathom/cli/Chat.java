@@ -83,7 +83,10 @@ final class Chat {
     }
 
     private void loopOnTerminal() {
-        try (Terminal terminal = TerminalBuilder.builder().system(true).build()) {
+        // Asking the terminal about grapheme clusters means waiting for its answers, a third of a second where it gives
+        // none.
+        try (Terminal terminal =
+                TerminalBuilder.builder().system(true).graphemeCluster(false).build()) {
             LineReader reader = LineReaderBuilder.builder()
                     .terminal(terminal)
                     .appName("fathom")

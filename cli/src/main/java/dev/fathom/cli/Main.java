@@ -1,5 +1,7 @@
 package dev.fathom.cli;
 
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -22,18 +24,22 @@ import picocli.CommandLine.Spec;
             "1:failed on the way; a run can be continued with `fathom resume`",
             "2:wrong command line or input (recipe, task, model, run directory); nothing was done",
             "130:interrupted with Ctrl-C: a checkpoint was saved, go on with `fathom resume` (143: by SIGTERM)"
-        },
-        subcommands = {
-            LearnCommand.class,
-            ResumeCommand.class,
-            PretrainCommand.class,
-            RlCommand.class,
-            EvalCommand.class,
-            ChatCommand.class,
-            ReportCommand.class,
-            RunsCommand.class
         })
 public final class Main implements Runnable {
+    /** In the order of the help text. */
+    private static final SequencedMap<String, Class<?>> COMMANDS = new LinkedHashMap<>();
+
+    static {
+        COMMANDS.put("learn", LearnCommand.class);
+        COMMANDS.put("resume", ResumeCommand.class);
+        COMMANDS.put("pretrain", PretrainCommand.class);
+        COMMANDS.put("rl", RlCommand.class);
+        COMMANDS.put("eval", EvalCommand.class);
+        COMMANDS.put("chat", ChatCommand.class);
+        COMMANDS.put("report", ReportCommand.class);
+        COMMANDS.put("runs", RunsCommand.class);
+    }
+
     @Spec
     private CommandSpec spec;
 
@@ -50,8 +56,16 @@ public final class Main implements Runnable {
     }
 
     public static void main(String[] args) {
+        boolean vectors = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+        if (vectors && args.length == 1 && (args[0].equals("--version") || args[0].equals("-V"))) {
+            // What is asked for most often and by programs: before anything is set up that only commands need.
+            for (String line : new VersionProvider().getVersion()) {
+                System.out.println(line);
+            }
+            return;
+        }
         StandardError.takeBack();
-        if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
+        if (!vectors) {
             // Everything would run, some 30 times slower: better not at all.
             System.err.println(
                     "fathom: the JVM was started without --add-modules jdk.incubator.vector. Start Fathom with"
@@ -60,7 +74,7 @@ public final class Main implements Runnable {
         }
         // What libraries log is one line among others, not a timestamp and a class.
         System.setProperty("java.util.logging.SimpleFormatter.format", "fathom: %5$s%n");
-        System.exit(commandLine(Terminals.ofThisProcess()).execute(args));
+        System.exit(commandLine(Terminals.ofThisProcess(), args).execute(args));
     }
 
     /** The whole command tree as {@link #main} runs it, without leaving the JVM and without terminals: for tests. */
@@ -68,9 +82,19 @@ public final class Main implements Runnable {
         return commandLine(Terminals.NONE);
     }
 
-    private static CommandLine commandLine(Terminals terminals) {
+    /**
+     * Reading the annotations of all commands takes longer than many a command, so where the first word is one, that one will do;
+     * otherwise (help, a typing mistake) all of them.
+     */
+    static CommandLine commandLine(Terminals terminals, String... args) {
         Main main = new Main(terminals);
-        return Failures.handleIn(new CommandLine(main), main);
+        CommandLine commandLine = new CommandLine(main);
+        if (args.length > 0 && COMMANDS.containsKey(args[0])) {
+            commandLine.addSubcommand(args[0], COMMANDS.get(args[0]));
+        } else {
+            COMMANDS.forEach(commandLine::addSubcommand);
+        }
+        return Failures.handleIn(commandLine, main);
     }
 
     /** Where a command writes to. */

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 
@@ -45,6 +46,26 @@ class CommandTreeTest {
                 }
             }
         }
+    }
+
+    @Test
+    void aCommandIsFoundByItsName() {
+        Main.commandLine()
+                .getSubcommands()
+                .forEach((name, command) ->
+                        assertThat(command.getCommandSpec().name()).isEqualTo(name));
+    }
+
+    /** The tree that is built for one command has that command, with what it inherits. */
+    @Test
+    void oneCommandAlone() {
+        CommandLine alone = Main.commandLine(Terminals.NONE, "chat", "run");
+
+        assertThat(alone.getSubcommands()).containsOnlyKeys("chat");
+        assertThat(alone.getSubcommands().get("chat").getUsageMessage())
+                .isEqualTo(Main.commandLine().getSubcommands().get("chat").getUsageMessage())
+                .contains("--debug");
+        assertThat(Main.commandLine(Terminals.NONE, "help").getSubcommands()).containsKeys("learn", "runs");
     }
 
     private static List<CommandSpec> withSubcommands(CommandSpec command) {
