@@ -67,8 +67,9 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
             "model", Set.of("engine"),
             "infer", Set.of("model", "engine"),
             "learn", Set.of("infer", "model", "engine"),
+            "bench", Set.of("learn", "infer", "model", "engine"),
             // Not onednn: providers of kernels are found by ServiceLoader and may be absent.
-            "cli", Set.of("learn", "infer", "model", "engine"));
+            "cli", Set.of("bench", "learn", "infer", "model", "engine"));
 
     private static final Set<String> COMMON_POOL_METHODS = Set.of("parallelStream", "parallel");
     private static final Set<String> ARRAYS_METHODS = Set.of("parallelSort", "parallelPrefix", "parallelSetAll");

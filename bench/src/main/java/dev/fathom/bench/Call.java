@@ -1,0 +1,168 @@
+package dev.fathom.bench;
+
+import dev.fathom.engine.Engine;
+import dev.fathom.engine.Gemm;
+import dev.fathom.engine.Kernels;
+import dev.fathom.engine.KeyValueStore;
+import dev.fathom.engine.Precision;
+import dev.fathom.engine.RowGroups;
+import dev.fathom.engine.Segments;
+import dev.fathom.engine.Tensor;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One call of {@link Kernels} or {@link Gemm}, and what it has to do, read off its arguments.
+ *
+ * <p>Every operation of a step is such a call, on the caller's thread, so that two proxies see all of them without the engine knowing.
+ *
+ * @param target the kernels or products called
+ * @param arguments live tensors, not copies
+ */
+record Call(Object target, Method method, Object[] arguments) {
+
+    /** Hears of every call once it has returned. */
+    @FunctionalInterface
+    interface Listener {
+        /** @param seconds on the caller's clock, the other threads' share of the work included */
+        void onCall(Call call, double seconds);
+    }
+
+    /** The same engine, watched. */
+    static Engine watch(Engine engine, Listener listener) {
+        Gemm gemm = watched(Gemm.class, engine.gemm(), listener);
+        Gemm exact =
+                engine.exactGemm() == engine.gemm() ? gemm : watched(Gemm.class, engine.exactGemm(), listener);
+        return new Engine(
+                watched(Kernels.class, engine.kernels(), listener), gemm, exact, engine.pool(), engine.note());
+    }
+
+    private static <T> T watched(Class<T> type, T target, Listener listener) {
+        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (proxy, method, args) -> {
+            Call call = new Call(target, method, args == null ? new Object[0] : args);
+            long start = System.nanoTime();
+            Object result = call.invoke(target);
+            double seconds = (System.nanoTime() - start) * 1e-9;
+            if (call.computes()) {
+                listener.onCall(call, seconds);
+            }
+            return result;
+        }));
+    }
+
+    /** Makes the call again, on these kernels or products. */
+    @Nullable Object invoke(Object onTarget) {
+        try {
+            return method.invoke(onTarget, arguments);
+        } catch (InvocationTargetException e) {
+            if (e.getCause() instanceof RuntimeException known) {
+                throw known;
+            }
+            throw new IllegalStateException(method + " failed", e.getCause());
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException(method + " cannot be called", e);
+        }
+    }
+
+    /** Not a question such as {@link Gemm#name()}, nor the packing of weights when a model is made. */
+    private boolean computes() {
+        return arguments.length > 1;
+    }
+
+    boolean isProduct() {
+        return target instanceof Gemm;
+    }
+
+    /** Of the operands that are multiplied; of all but matrix products f32. */
+    Precision precision() {
+        return target instanceof Gemm gemm ? gemm.precision() : Precision.F32;
+    }
+
+    /** The method; of a matrix product with the weight's size, {@code inputs x outputs [x experts]}. */
+    String name() {
+        return isProduct() ? method.getName() + " " + size() : method.getName();
+    }
+
+    /** The name with the rows, and for all but matrix products the width, of the first tensor. */
+    String label() {
+        Tensor first = firstTensor();
+        return isProduct()
+                ? method.getName() + " " + first.rows() + "x" + size()
+                : method.getName() + " " + first.rows() + "x" + first.columns();
+    }
+
+    private String size() {
+        boolean ofGradient = method.getName().equals("backwardWeight");
+        RowGroups groups = (RowGroups) arguments[ofGradient ? 2 : 1];
+        long inputs = ofGradient ? ((Tensor) arguments[1]).columns() : weights().inputs();
+        long outputs = ofGradient ? firstTensor().columns() : weights().outputs();
+        return inputs + "x" + outputs + (groups.count() > 1 ? "x" + groups.count() : "");
+    }
+
+    private Tensor firstTensor() {
+        for (Object argument : arguments) {
+            if (argument instanceof Tensor tensor) {
+                return tensor;
+            }
+            if (argument instanceof KeyValueStore store) {
+                return store.data();
+            }
+        }
+        throw new IllegalStateException(method + " has no tensor");
+    }
+
+    private Gemm.Packed weights() {
+        return (Gemm.Packed) arguments[2];
+    }
+
+    /** Multiplications and additions of matrix products and attention; 0 for operations that mostly pass over memory. */
+    double flops() {
+        return switch (method.getName()) {
+            case "forward", "backwardInput" ->
+                2.0 * ((RowGroups) arguments[1]).rows() * weights().inputs() * weights().outputs();
+            case "backwardWeight" ->
+                2.0
+                        * ((RowGroups) arguments[2]).rows()
+                        * ((Tensor) arguments[0]).columns()
+                        * ((Tensor) arguments[1]).columns();
+            case "attention" ->
+                2.0 * visiblePairs((Segments) arguments[3]) * (int) arguments[1] * width((KeyValueStore) arguments[4]);
+            // Scores again, then dV, dP, dQ and dK: five products where the forward pass has two.
+            case "attentionBackward" ->
+                5.0 * visiblePairs((Segments) arguments[6]) * (int) arguments[4] * width((KeyValueStore) arguments[7]);
+            default -> 0;
+        };
+    }
+
+    /** Pairs of a query and a key it sees. */
+    private static double visiblePairs(Segments segments) {
+        double pairs = 0;
+        for (int s = 0; s < segments.count(); s++) {
+            double rows = segments.rowCount()[s];
+            pairs += rows * segments.position()[s] + rows * (rows + 1) / 2;
+        }
+        return pairs;
+    }
+
+    private static double width(KeyValueStore store) {
+        return store.keyDim() + store.valueDim();
+    }
+
+    /** Of the tensors it names, each moved once: the least there is to move. AdamW's parameters and moments are read and written. */
+    double bytes() {
+        double bytes = 0;
+        for (Object argument : arguments) {
+            if (argument instanceof Tensor tensor) {
+                bytes += (double) tensor.size() * tensor.dtype().bytes();
+            } else if (argument instanceof Gemm.Packed weights) {
+                double each = precision() == Precision.BF16 ? 2 : 4;
+                bytes += each * weights.groups() * weights.inputs() * weights.outputs();
+            } else if (argument instanceof KeyValueStore store) {
+                bytes += 4.0 * store.data().size();
+            }
+        }
+        return method.getName().equals("adamW") ? bytes * 7 / 4 : bytes;
+    }
+}

@@ -1,0 +1,101 @@
+package dev.fathom.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** Results as lines for people: the one number first, then how it came about. */
+public final class ReportText {
+    /** Operations that take less of a step than this are summed up in one line. */
+    private static final double SMALLEST_SHARE = 0.005;
+
+    private ReportText() {}
+
+    public static List<String> of(TrainingBenchmark.Result result) {
+        List<String> lines = new ArrayList<>();
+        lines.add(format("%s: %,.0f tokens/s, %.1f GFLOP/s, %.1f %% of the %s peak",
+                result.workload(),
+                result.tokensPerSecond(),
+                result.gflops(),
+                100 * result.peakFraction(),
+                result.precision()));
+        lines.add(result.kernels());
+        lines.add(format("step: median %.1f ms, best %.1f, worst %.1f, of %d; threads busy %.0f %%; memory %,.0f MiB",
+                1e3 * result.medianStepSeconds(),
+                1e3 * result.bestStepSeconds(),
+                1e3 * result.worstStepSeconds(),
+                result.stepSeconds().size(),
+                100 * result.cpuUtilisation(),
+                result.peakMemoryBytes() / 1048576.0));
+        lines.add(format("loss %.2f -> %.2f", result.lossFirst(), result.lossLast()));
+        lines.add(peak(result.peak()));
+        lines.addAll(operations(result.operations()));
+        return lines;
+    }
+
+    public static List<String> of(RolloutBenchmark.Result result) {
+        List<String> lines = new ArrayList<>();
+        lines.add(format("%s: %,.0f new tokens/s, %.1f GFLOP/s, %.1f %% of the %s peak",
+                result.workload(),
+                result.tokensPerSecond(),
+                result.gflops(),
+                100 * result.peakFraction(),
+                result.precision()));
+        RolloutBenchmark.VariedLengths varied = result.variedLengths();
+        if (varied != null) {
+            lines.add(format(
+                    "responses of %d to %d tokens: %,.0f tokens/s, %.0f %% of the %,.0f tokens/s when all have their mean length %.0f",
+                    varied.shortest(),
+                    varied.longest(),
+                    varied.tokensPerSecond(),
+                    100 * varied.ratio(),
+                    varied.equalTokensPerSecond(),
+                    varied.meanLength()));
+        }
+        lines.add(result.kernels());
+        lines.add(format("run: median %.2f s, best %.2f, worst %.2f, of %d; %.2f ms a step of %d tokens; threads busy %.0f %%; memory %,.0f MiB",
+                result.medianRunSeconds(),
+                result.bestRunSeconds(),
+                result.worstRunSeconds(),
+                result.runSeconds().size(),
+                1e3 * result.stepSeconds(),
+                result.slots(),
+                100 * result.cpuUtilisation(),
+                result.peakMemoryBytes() / 1048576.0));
+        lines.add(peak(result.peak()));
+        lines.addAll(operations(result.operations()));
+        return lines;
+    }
+
+    private static String peak(MachinePeak peak) {
+        return format("machine: %.0f GFLOP/s f32, %.0f bf16 (%s), reads %.1f GB/s",
+                peak.f32Gflops(), peak.bf16Gflops(), peak.bf16Source(), peak.readGigabytesPerSecond());
+    }
+
+    private static List<String> operations(List<OperationProfile.Share> shares) {
+        List<String> lines = new ArrayList<>();
+        lines.add("");
+        lines.add(format("%-34s %7s %7s %9s %9s %8s %9s", "operation", "share", "calls", "ms", "GFLOP/s", "GB/s", "roofline"));
+        double rest = 0;
+        for (OperationProfile.Share share : shares) {
+            if (share.share() < SMALLEST_SHARE) {
+                rest += share.share();
+                continue;
+            }
+            lines.add(format("%-34s %5.1f %% %7d %9.2f %9s %8.1f %7.0f %%",
+                    share.name(),
+                    100 * share.share(),
+                    share.calls(),
+                    1e3 * share.seconds(),
+                    share.flops() > 0 ? format("%.1f", share.gflops()) : "",
+                    share.gigabytesPerSecond(),
+                    100 * share.rooflineFraction()));
+        }
+        lines.add(format("%-34s %5.1f %%", "(the rest)", 100 * rest));
+        return lines;
+    }
+
+    static String format(String pattern, Object... values) {
+        return String.format(Locale.ROOT, pattern, values);
+    }
+}

@@ -1,0 +1,147 @@
+package dev.fathom.bench;
+
+import dev.fathom.engine.AdamW;
+import dev.fathom.engine.DType;
+import dev.fathom.engine.Engine;
+import dev.fathom.engine.LearningRateSchedule;
+import dev.fathom.engine.Ops;
+import dev.fathom.engine.Tape;
+import dev.fathom.engine.Tensor;
+import dev.fathom.engine.Variable;
+import dev.fathom.engine.Workspace;
+import dev.fathom.model.Batch;
+import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.RoutingLog;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * A model and one training step after another: zero gradients, forward, backward, clip, AdamW, routing biases, weights packed again.
+ *
+ * <p>Sequences have two tokens more than are predicted from, so that the loss of the next token and that of the one after have the same number
+ * of positions: {@code loss = mean CE(next) + 0.3 mean CE(next but one)}.
+ */
+final class TrainingLoop {
+    private static final float PREDICTION_WEIGHT = 0.3f;
+
+    private final DeepseekModel model;
+    private final AdamW optimizer;
+    private final Settings settings;
+    private final int sequencesPerPass;
+    private final Workspace workspace = new Workspace();
+    private long step;
+
+    /** The optimizer. Weight decay is on matrices only; the gradient is clipped to a global norm of 1. */
+    record Settings(LearningRateSchedule learningRate, float beta2, float routingBiasSpeed) {
+        /** Of the workloads that are compared with other engines. */
+        static final Settings COMPARISON = new Settings(new LearningRateSchedule.Constant(3e-4f), 0.95f, 1e-3f);
+    }
+
+    /** @param sequencesPerPass sequences that go through the model together; the gradients of all passes of a step add up */
+    TrainingLoop(ModelShape shape, Engine engine, Settings settings, int sequencesPerPass) {
+        this.model = shape.create(engine, 1);
+        this.settings = settings;
+        this.optimizer = new AdamW(engine.kernels(), 0.9f, settings.beta2, 1e-8f, 0.1f, 1);
+        this.sequencesPerPass = sequencesPerPass;
+    }
+
+    DeepseekModel model() {
+        return model;
+    }
+
+    /** Most bytes of activations and their gradients at a time. */
+    long peakActivationBytes() {
+        return workspace.peakBytes();
+    }
+
+    /**
+     * @param sequences {@code [sequences][tokens + 2]}
+     * @return the loss before the step
+     */
+    double step(int[][] sequences) {
+        model.parameters().zeroGradients();
+        RoutingLog routing = model.newRoutingLog();
+        double loss = 0;
+        for (int from = 0; from < sequences.length; from += sequencesPerPass) {
+            int to = Math.min(sequences.length, from + sequencesPerPass);
+            workspace.reset();
+            Tape tape = new Tape();
+            Ops ops = Ops.recording(model.engine(), workspace, tape);
+            loss += forward(ops, Arrays.copyOfRange(sequences, from, to), routing, 1f / sequences.length);
+            tape.backward();
+        }
+        step++;
+        optimizer.step(model.parameters(), settings.learningRate.at(step), step);
+        model.updateRoutingBiases(routing, settings.routingBiasSpeed);
+        model.refresh();
+        return loss;
+    }
+
+    /** @param share of each sequence in the mean */
+    private double forward(Ops ops, int[][] sequences, RoutingLog routing, float share) {
+        int length = sequences[0].length - 2;
+        List<int[]> inputs = new ArrayList<>();
+        for (int[] sequence : sequences) {
+            inputs.add(Arrays.copyOf(sequence, length));
+        }
+        Batch batch = Batch.packed(inputs, workspace);
+        float each = share / length;
+        DeepseekModel.States states = model.forward(ops, batch, routing);
+        Tensor next = shifted(sequences, length, 1);
+        double loss = loss(ops, states.normed(), next, each);
+        if (model.predictsMultipleTokens()) {
+            Variable ahead = model.predictAhead(ops, states.hidden(), next, batch, routing);
+            loss += loss(ops, ahead, shifted(sequences, length, 2), PREDICTION_WEIGHT * each);
+        }
+        return loss;
+    }
+
+    /** Mean cross-entropy on these sequences without learning from them; of the next token only. */
+    double evaluate(int[][] sequences) {
+        double loss = 0;
+        for (int from = 0; from < sequences.length; from += sequencesPerPass) {
+            int[][] part = Arrays.copyOfRange(sequences, from, Math.min(sequences.length, from + sequencesPerPass));
+            int length = part[0].length - 2;
+            workspace.reset();
+            Ops ops = Ops.inference(model.engine(), workspace);
+            List<int[]> inputs = new ArrayList<>();
+            for (int[] sequence : part) {
+                inputs.add(Arrays.copyOf(sequence, length));
+            }
+            Batch batch = Batch.packed(inputs, workspace);
+            Variable states =
+                    model.forward(ops, batch, model.newRoutingLog()).normed();
+            Tensor logProbs = ops.tokenLogProbs(states, model.head(), shifted(part, length, 1), 1)
+                    .logProbs()
+                    .value();
+            for (long row = 0; row < logProbs.size(); row++) {
+                loss -= logProbs.get(0, row);
+            }
+        }
+        return loss / ((double) sequences.length * (sequences[0].length - 2));
+    }
+
+    /** The tokens that stand {@code by} places after each row's. */
+    private Tensor shifted(int[][] sequences, int length, int by) {
+        Tensor ids = workspace.allocate(DType.I32, (long) sequences.length * length);
+        int row = 0;
+        for (int[] sequence : sequences) {
+            for (int t = 0; t < length; t++) {
+                ids.setInt(0, row++, sequence[t + by]);
+            }
+        }
+        return ids;
+    }
+
+    /** Cross-entropy summed over the rows, each times {@code weight}, and its gradient. */
+    private double loss(Ops ops, Variable states, Tensor targets, float weight) {
+        Variable logProbs = ops.tokenLogProbs(states, model.head(), targets, 1).logProbs();
+        double sum = 0;
+        for (long row = 0; row < logProbs.value().size(); row++) {
+            sum -= logProbs.value().get(0, row);
+            logProbs.gradient().set(0, row, -weight);
+        }
+        return sum * weight;
+    }
+}

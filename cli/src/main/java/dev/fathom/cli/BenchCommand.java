@@ -1,0 +1,40 @@
+package dev.fathom.cli;
+
+import dev.fathom.learn.Json;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Spec;
+
+/** {@code fathom bench}: how fast this machine is with Fathom, and how far from what it could do. */
+@Command(
+        name = "bench",
+        mixinStandardHelpOptions = true,
+        versionProvider = VersionProvider.class,
+        synopsisSubcommandLabel = "COMMAND",
+        description = "Measure speed: training, rollouts, matrix products, kernels, and side by side with PyTorch.",
+        subcommands = {BenchTrainCommand.class, BenchRolloutCommand.class})
+final class BenchCommand implements Runnable {
+    @ParentCommand
+    private Main main;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "Missing command: train, rollout, gemm, kernels or compare");
+    }
+
+    /** Prints one JSON object for programs, or lines for people. */
+    void print(CommandSpec command, boolean json, Object result, List<String> lines) {
+        Screen screen = main.screen(command);
+        if (json) {
+            screen.line(Json.MAPPER.writeValueAsString(result));
+        } else {
+            lines.forEach(screen::line);
+        }
+    }
+}
