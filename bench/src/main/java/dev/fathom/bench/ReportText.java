@@ -67,6 +67,46 @@ public final class ReportText {
         return lines;
     }
 
+    public static List<String> of(OperationBenchmark.Result result) {
+        List<String> lines = new ArrayList<>();
+        if (result.tokensPerSecond() > 0) {
+            lines.add(format(
+                    "%s: a training step made of these operations alone would do %,.0f tokens/s, %.1f GFLOP/s, %.1f %% of the peak",
+                    result.workload(), result.tokensPerSecond(), result.gflops(), 100 * result.peakFraction()));
+        }
+        lines.add(result.kernels());
+        lines.add(peak(result.peak()));
+        lines.add(format("median of %d %s", result.forks(), result.forks() == 1 ? "fork (--forks 5 shows the worst of five)" : "forks"));
+        lines.add("");
+        lines.add(format(
+                "%-36s %5s %11s %11s %9s %8s %8s %9s",
+                "operation", "calls", "us", "worst fork", "GFLOP/s", "peak", "GB/s", "roofline"));
+        for (OperationBenchmark.Measured operation : result.operations()) {
+            boolean multiplies = operation.gflops() > 0;
+            lines.add(format(
+                    "%-36s %5d %11.1f %11.1f %9s %8s %8.1f %7.0f %%",
+                    operation.name(),
+                    operation.calls(),
+                    1e6 * operation.seconds(),
+                    1e6 * operation.worstForkSeconds(),
+                    multiplies ? format("%.1f", operation.gflops()) : "",
+                    multiplies ? format("%.1f %%", 100 * operation.peakFraction()) : "",
+                    operation.gigabytesPerSecond(),
+                    100 * operation.rooflineFraction()));
+        }
+        return lines;
+    }
+
+    public static List<String> of(Comparison.Result result) {
+        List<String> lines = new ArrayList<>();
+        lines.add(format(
+                "%s: Fathom is %.2f times as fast as PyTorch %s (%s): median of %d pairs, worst %.2f",
+                result.workload(), result.ratio(), result.torch(), result.variant(), result.pairs().size(), result.worstRatio()));
+        lines.add(format("Fathom %,.0f tokens/s, PyTorch %,.0f tokens/s, %d threads; %s",
+                result.tokensPerSecond(), result.torchTokensPerSecond(), result.threads(), result.kernels()));
+        return lines;
+    }
+
     private static String peak(MachinePeak peak) {
         return format("machine: %.0f GFLOP/s f32, %.0f bf16 (%s), reads %.1f GB/s",
                 peak.f32Gflops(), peak.bf16Gflops(), peak.bf16Source(), peak.readGigabytesPerSecond());

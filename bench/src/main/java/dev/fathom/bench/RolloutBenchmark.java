@@ -188,6 +188,13 @@ public final class RolloutBenchmark {
         return new GenerationRequest(id, prompt, responseLength, 1);
     }
 
+    /** A whole rollout of the workload, once. */
+    static void generateOnce(Workload workload, Engine engine) {
+        DeepseekModel model = workload.model().create(engine, 1);
+        List<GenerationRequest> requests = requests(workload, workload.sequences(), workload.responseLength());
+        generate(generator(model, workload.sequences(), requests), requests);
+    }
+
     private static void generate(Generator generator, List<GenerationRequest> requests) {
         generator.generate(requests, SEED, NO_END, false, TokenListener.NONE);
     }

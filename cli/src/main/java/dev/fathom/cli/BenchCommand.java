@@ -15,7 +15,13 @@ import picocli.CommandLine.Spec;
         versionProvider = VersionProvider.class,
         synopsisSubcommandLabel = "COMMAND",
         description = "Measure speed: training, rollouts, matrix products, kernels, and side by side with PyTorch.",
-        subcommands = {BenchTrainCommand.class, BenchRolloutCommand.class})
+        subcommands = {
+            BenchTrainCommand.class,
+            BenchRolloutCommand.class,
+            BenchGemmCommand.class,
+            BenchKernelsCommand.class,
+            BenchCompareCommand.class
+        })
 final class BenchCommand implements Runnable {
     @ParentCommand
     private Main main;
@@ -26,6 +32,12 @@ final class BenchCommand implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(spec.commandLine(), "Missing command: train, rollout, gemm, kernels or compare");
+    }
+
+    /** For what is said before the result: on standard error where a program reads standard output. */
+    Screen screen(CommandSpec command, boolean json) {
+        Screen screen = main.screen(command);
+        return json ? screen.onStandardError() : screen;
     }
 
     /** Prints one JSON object for programs, or lines for people. */

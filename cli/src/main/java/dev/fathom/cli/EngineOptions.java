@@ -2,6 +2,7 @@ package dev.fathom.cli;
 
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.Engine.PrecisionChoice;
+import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ExitCode;
@@ -38,12 +39,27 @@ final class EngineOptions {
     }
 
     Engine open(PrecisionChoice choice, String provider) {
+        return Engine.open(choice, provider, threads());
+    }
+
+    int threads() {
         int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
         if (count < 1 || count > MOST_THREADS) {
             throw new CommandException(
                     ExitCode.USAGE, "--threads must be between 1 and " + MOST_THREADS + ", was " + count + ".");
         }
-        return Engine.open(choice, provider, count);
+        return count;
+    }
+
+    /** The same options as words of a command line, for a process that is to compute like this one. */
+    List<String> words() {
+        return List.of(
+                "--threads",
+                Integer.toString(threads()),
+                "--precision",
+                precision().name().toLowerCase(Locale.ROOT),
+                "--gemm",
+                gemm());
     }
 
     PrecisionChoice precision() {

@@ -1,5 +1,6 @@
 package dev.fathom.cli;
 
+import dev.fathom.bench.BenchException;
 import dev.fathom.learn.LearnException;
 import dev.fathom.model.files.ModelFileException;
 import java.io.PrintWriter;
@@ -44,6 +45,7 @@ final class Failures {
             case ModelFileException known -> message(known);
             case IllegalArgumentException known -> message(known);
             case CommandException known -> message(known);
+            case BenchException known -> message(known);
             case UncheckedIOException known -> message(known);
             case OutOfMemoryError known ->
                 "not enough memory (" + message(known) + "). Close other programs, make the model, the batch or the"
