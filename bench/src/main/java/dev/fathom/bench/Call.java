@@ -68,7 +68,7 @@ record Call(Object target, Method method, Object[] arguments) {
 
     /** Not a question such as {@link Gemm#name()}, nor the packing of weights when a model is made. */
     private boolean computes() {
-        return arguments.length > 1;
+        return arguments.length > 0 && !method.getName().equals("pack");
     }
 
     boolean isProduct() {

@@ -98,13 +98,13 @@ public final class OperationBenchmark {
         double stepSeconds = 0;
         double stepFlops = 0;
         for (Recorded recorded : ofStep) {
-            Measured operation = measure(recorded.call(), recorded.calls(), seconds, peak);
+            Measured operation = measure(recorded, recorded.calls(), seconds, peak);
             stepSeconds += operation.seconds * operation.calls;
             stepFlops += recorded.call().flops() * operation.calls;
             measured.add(operation);
         }
         for (Recorded recorded : others) {
-            measured.add(measure(recorded.call(), 0, seconds, peak));
+            measured.add(measure(recorded, 0, seconds, peak));
         }
         Precision precision = engine.gemm().precision();
         double gflops = stepSeconds > 0 ? stepFlops / stepSeconds * 1e-9 : 0;
@@ -122,12 +122,13 @@ public final class OperationBenchmark {
                 measured);
     }
 
-    private static Measured measure(Call call, int calls, double seconds, MachinePeak peak) {
+    private static Measured measure(Recorded recorded, int calls, double seconds, MachinePeak peak) {
+        Call call = recorded.call();
         repeat(call, seconds / 2);
         double median = Timings.median(repeat(call, seconds / 2));
         Operation operation = Operation.of(call, median, peak);
         return new Measured(
-                call.label(),
+                recorded.name(),
                 calls,
                 median,
                 median,

@@ -24,7 +24,7 @@ final class RecordedOperations implements Call.Listener {
     private boolean lastStepOnly;
 
     /** An operation and how often a step makes it. */
-    record Recorded(Call call, int calls) {}
+    record Recorded(String name, Call call, int calls) {}
 
     private RecordedOperations() {}
 
@@ -69,7 +69,8 @@ final class RecordedOperations implements Call.Listener {
         if (lastStepOnly && call.method().getName().equals(FIRST)) {
             operations.clear();
         }
+        String name = (lastStepOnly ? "decode: " : "") + call.label();
         operations.merge(
-                call.label(), new Recorded(call, 1), (old, again) -> new Recorded(old.call, old.calls + 1));
+                name, new Recorded(name, call, 1), (old, again) -> new Recorded(name, old.call, old.calls + 1));
     }
 }

@@ -107,6 +107,25 @@ public final class ReportText {
         return lines;
     }
 
+    public static List<String> of(TextBenchmark.Result result) {
+        List<String> lines = new ArrayList<>();
+        lines.add(format("%s: validation loss %.4f nats per character after %,d steps in %.1f s (%.1f s with validation)",
+                result.model(),
+                result.validationLoss(),
+                result.steps(),
+                result.trainingSeconds(),
+                result.totalSeconds()));
+        lines.add(format("%,.0f tokens/s, %.1f GFLOP/s, %.2f MFLOP per token, %,d parameters, %d characters, memory %,.0f MiB",
+                result.tokensPerSecond(),
+                result.gflops(),
+                1e-6 * result.flopPerToken(),
+                result.parameters(),
+                result.vocabulary(),
+                result.peakMemoryBytes() / 1048576.0));
+        lines.add(result.kernels());
+        return lines;
+    }
+
     private static String peak(MachinePeak peak) {
         return format("machine: %.0f GFLOP/s f32, %.0f bf16 (%s), reads %.1f GB/s",
                 peak.f32Gflops(), peak.bf16Gflops(), peak.bf16Source(), peak.readGigabytesPerSecond());

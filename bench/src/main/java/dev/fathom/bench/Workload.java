@@ -113,6 +113,11 @@ public record Workload(
                         + workloads.stream().map(Workload::name).collect(Collectors.joining(", "))));
     }
 
+    /** The same with another number of sequences. */
+    Workload withSequences(int number) {
+        return new Workload(name, description, model, number, length, responseLength);
+    }
+
     /** Sampling from the same model, many more sequences at a time and each shorter: of w2, w3. */
     Workload rollout() {
         return new Workload(name, description, model, 16 * sequences, Math.max(1, length / 16), Math.max(2, length / 4));

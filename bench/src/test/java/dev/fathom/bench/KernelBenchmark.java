@@ -1,14 +1,15 @@
 package dev.fathom.bench;
 
-import dev.fathom.engine.DType;
+import dev.fathom.engine.Engine;
 import dev.fathom.engine.Kernels;
-import dev.fathom.engine.KeyValueStore;
-import dev.fathom.engine.Segments;
-import dev.fathom.engine.Tensor;
-import dev.fathom.engine.VectorKernels;
-import dev.fathom.engine.WorkerPool;
-import java.util.Arrays;
+import dev.fathom.engine.Precision;
+import dev.fathom.engine.ReferenceKernels;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -23,9 +24,10 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * The kernels that take the most time of a training step beside matrix products, two of them beside the loop one would write.
+ * Every kernel of a training step and of sampling, vector beside scalar: on the operands of a real step, the largest call of each. Scalar is
+ * {@link ReferenceKernels}, the equations in double.
  *
- * <pre>{@code bench/jmh KernelBenchmark -p threads=2}</pre>
+ * <pre>{@code bench/jmh KernelBenchmark -p kernel=rmsNorm,attention -p threads=2}</pre>
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -34,103 +36,65 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 5, time = 1)
 @Measurement(iterations = 5, time = 1)
 public class KernelBenchmark {
-    private static final int ROWS = 2048;
-    private static final int WIDTH = 128;
-    private static final int HEADS = 4;
-    private static final int KEY_DIM = 48;
-    private static final int VALUE_DIM = 32;
+    /** KernelBenchmarkTest checks that none is missing. */
+    @Param({
+        "embedding", "embeddingBackward", "rmsNorm", "rmsNormBackward", "rope", "storeKeys", "storeKeysBackward",
+        "storeValues", "storeValuesBackward", "attention", "attentionBackward", "swiGlu", "swiGluBackward", "route",
+        "routeBackward", "sortByExpert", "gather", "gatherBackward", "combine", "combineBackward", "logProbs",
+        "logProbsBackward", "sample", "sumOfSquares", "adamW"
+    })
+    public String kernel = "rmsNorm";
 
-    /** Tokens per sequence; as many sequences as make {@value #ROWS} rows. */
-    @Param({"64", "256"})
-    public int length = 64;
+    @Param({"vector", "scalar"})
+    public String implementation = "vector";
 
     @Param({"1"})
     public int threads = 1;
 
-    private final Tensor x = Operands.random(1, ROWS, WIDTH);
-    private final Tensor weight = Operands.random(2, WIDTH);
-    private final Tensor out = Tensor.zeros(DType.F32, ROWS, WIDTH);
-    private final Tensor inverseRms = Tensor.zeros(DType.F32, ROWS);
-    private final Tensor gateUp = Operands.random(3, ROWS, 2 * WIDTH);
-    private final Tensor queries = Operands.random(4, ROWS, HEADS * KEY_DIM);
-    private final Tensor attended = Tensor.zeros(DType.F32, ROWS, HEADS * VALUE_DIM);
-    private final Tensor logSumExp = Tensor.zeros(DType.F32, ROWS, HEADS);
-    private final Tensor queryGradient = Tensor.zeros(DType.F32, ROWS, HEADS * KEY_DIM);
-    private final KeyValueStore store = new KeyValueStore(
-            Operands.random(5, ROWS / KeyValueStore.TILE, HEADS * KeyValueStore.TILE * (KEY_DIM + VALUE_DIM)),
-            HEADS,
-            KEY_DIM,
-            VALUE_DIM);
-    private final KeyValueStore storeGradient = KeyValueStore.allocate(ROWS, HEADS, KEY_DIM, VALUE_DIM);
+    /** Whose step; {@code tiny} to see that it works. */
+    @Param({"w2"})
+    public String workload = "w2";
 
-    private WorkerPool pool = new WorkerPool(1);
-    private Kernels kernels = new VectorKernels(pool);
-    private Segments segments = Segments.packed(new int[0]);
+    private @Nullable Engine engine;
+    private @Nullable Call call;
+    private @Nullable Kernels kernels;
 
-    /** After the parameters are known. */
     @Setup
     public void setUp() {
-        pool.close();
-        pool = new WorkerPool(threads);
-        kernels = new VectorKernels(pool);
-        int[] lengths = new int[ROWS / length];
-        Arrays.fill(lengths, length);
-        segments = Segments.packed(lengths);
+        Engine opened = Engine.vector(Precision.F32, threads);
+        engine = opened;
+        Call found = largestCalls(Workload.training(workload), opened).get(kernel);
+        if (found == null) {
+            throw new IllegalArgumentException("no step of " + workload + " calls " + kernel);
+        }
+        call = found;
+        kernels = implementation.equals("scalar") ? new ReferenceKernels() : opened.kernels();
+    }
+
+    /** Of each kernel the call with the most bytes. A sixteenth of a step: scalar attention over all of it would take minutes. */
+    static Map<String, Call> largestCalls(Workload workload, Engine engine) {
+        Workload part = workload.withSequences(Math.max(1, workload.sequences() / 16));
+        List<RecordedOperations.Recorded> recorded = new java.util.ArrayList<>();
+        recorded.addAll(RecordedOperations.ofTraining(part, engine));
+        recorded.addAll(RecordedOperations.ofRollout(part.rollout(), engine));
+        Map<String, Call> largest = new LinkedHashMap<>();
+        recorded.stream()
+                .map(RecordedOperations.Recorded::call)
+                .filter(call -> !call.isProduct())
+                .sorted(Comparator.comparingDouble(Call::bytes).reversed())
+                .forEach(call -> largest.putIfAbsent(call.method().getName(), call));
+        return largest;
     }
 
     @TearDown
     public void tearDown() {
-        pool.close();
-    }
-
-    @Benchmark
-    public Tensor rmsNorm() {
-        kernels.rmsNorm(x, null, weight, 1e-6f, null, out, inverseRms);
-        return out;
-    }
-
-    @Benchmark
-    public Tensor rmsNormScalar() {
-        for (int r = 0; r < ROWS; r++) {
-            float squares = 0;
-            for (int c = 0; c < WIDTH; c++) {
-                squares = Math.fma(x.get(r, c), x.get(r, c), squares);
-            }
-            float scale = (float) (1 / Math.sqrt(squares / WIDTH + 1e-6));
-            for (int c = 0; c < WIDTH; c++) {
-                out.set(r, c, weight.get(0, c) * x.get(r, c) * scale);
-            }
+        if (engine != null) {
+            engine.close();
         }
-        return out;
     }
 
     @Benchmark
-    public Tensor swiGlu() {
-        kernels.swiGlu(gateUp, out);
-        return out;
-    }
-
-    @Benchmark
-    public Tensor swiGluScalar() {
-        for (int r = 0; r < ROWS; r++) {
-            for (int c = 0; c < WIDTH; c++) {
-                float gate = gateUp.get(r, c);
-                out.set(r, c, (float) (gate / (1 + Math.exp(-gate))) * gateUp.get(r, WIDTH + c));
-            }
-        }
-        return out;
-    }
-
-    @Benchmark
-    public Tensor attention() {
-        kernels.attention(queries, HEADS, 0.144f, segments, store, attended, logSumExp);
-        return attended;
-    }
-
-    @Benchmark
-    public Tensor attentionBackward() {
-        kernels.attentionBackward(
-                attended, queries, attended, logSumExp, HEADS, 0.144f, segments, store, queryGradient, storeGradient);
-        return queryGradient;
+    public @Nullable Object run() {
+        return call == null || kernels == null ? null : call.invoke(kernels);
     }
 }

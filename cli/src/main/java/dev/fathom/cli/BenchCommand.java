@@ -1,6 +1,8 @@
 package dev.fathom.cli;
 
 import dev.fathom.learn.Json;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -14,12 +16,13 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
         synopsisSubcommandLabel = "COMMAND",
-        description = "Measure speed: training, rollouts, matrix products, kernels, and side by side with PyTorch.",
+        description = "Measure speed: training, rollouts, matrix products, kernels, learning a text, and side by side with PyTorch.",
         subcommands = {
             BenchTrainCommand.class,
             BenchRolloutCommand.class,
             BenchGemmCommand.class,
             BenchKernelsCommand.class,
+            BenchTextCommand.class,
             BenchCompareCommand.class
         })
 final class BenchCommand implements Runnable {
@@ -31,7 +34,7 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "Missing command: train, rollout, gemm, kernels or compare");
+        throw new ParameterException(spec.commandLine(), "Missing command: train, rollout, gemm, kernels, text or compare");
     }
 
     /** For what is said before the result: on standard error where a program reads standard output. */
@@ -47,6 +50,24 @@ final class BenchCommand implements Runnable {
             screen.line(Json.MAPPER.writeValueAsString(result));
         } else {
             lines.forEach(screen::line);
+        }
+    }
+
+    /** A file in the folder {@code shared} beside Fathom's own, which is the one with the module that this class is from. */
+    static Path shared(String... names) {
+        Path file = Path.of("shared", names);
+        try {
+            Path place = Path.of(BenchCommand.class
+                    .getProtectionDomain()
+                    .getCodeSource()
+                    .getLocation()
+                    .toURI());
+            while (place != null && !place.endsWith("cli")) {
+                place = place.getParent();
+            }
+            return (place == null ? Path.of("..") : place.resolve("../..").normalize()).resolve(file);
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
         }
     }
 }

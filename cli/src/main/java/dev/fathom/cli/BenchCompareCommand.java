@@ -2,7 +2,6 @@ package dev.fathom.cli;
 
 import dev.fathom.bench.Comparison;
 import dev.fathom.bench.ReportText;
-import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -88,25 +87,11 @@ final class BenchCompareCommand implements Callable<Integer> {
                 pairs,
                 steps,
                 System.getenv(PYTHON),
-                script == null ? besideHome() : script,
+                script == null ? BenchCommand.shared("bench", "train_torch.py") : script,
                 variant,
                 timeout);
         Comparison.Result result = Comparison.run(options, bench.screen(spec, json)::line);
         bench.print(spec, json, result, ReportText.of(result));
         return ExitCode.OK;
-    }
-
-    /** Fathom's folder is known by where its classes are: {@code FOLDER/cli/target/classes}. */
-    private static Path besideHome() {
-        try {
-            Path classes = Path.of(Main.class
-                    .getProtectionDomain()
-                    .getCodeSource()
-                    .getLocation()
-                    .toURI());
-            return classes.resolve("../../../../shared/bench/train_torch.py").normalize();
-        } catch (URISyntaxException e) {
-            throw new IllegalStateException(e);
-        }
     }
 }

@@ -10,6 +10,7 @@ import com.tngtech.archunit.core.domain.JavaAccess;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.lang.ArchRule;
 import dev.fathom.archfixture.avx512.Avx512ThatKnowsModels;
+import dev.fathom.archfixture.bench.BenchThatKnowsTheCli;
 import dev.fathom.archfixture.cli.CliThatNamesOneDnn;
 import dev.fathom.archfixture.engine.EngineThatKnowsModels;
 import dev.fathom.archfixture.engine.EngineThatOpensFiles;
@@ -86,6 +87,7 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
             arrows("model", ModelThatKnowsInference.class),
             arrows("infer", InferThatKnowsLearning.class),
             arrows("learn", LearnThatKnowsTheCli.class),
+            arrows("bench", BenchThatKnowsTheCli.class),
             arrows("cli", CliThatNamesOneDnn.class),
             new ArchitectureRule(
                     "engine depends on the JDK alone",

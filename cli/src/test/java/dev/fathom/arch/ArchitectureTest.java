@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ArchitectureTest {
     private static final List<ArchitectureRule> RULES = ArchitectureRule.ALL;
 
-    /** All of Fathom that cli sees, which is all but bench. */
+    /** All of Fathom: cli sees every module. */
     private static final JavaClasses FATHOM = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages(ArchitectureRule.ROOT);

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * {@link Kernels} as the equations are written: scalar, in double, one value after another, with no thought of speed. What the other
  * implementations are tested against. It rounds to float only where a result is stored.
  */
-final class ReferenceKernels implements Kernels {
+public final class ReferenceKernels implements Kernels {
     @Override
     public String name() {
         return "reference double";
