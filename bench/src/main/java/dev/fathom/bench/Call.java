@@ -33,8 +33,7 @@ record Call(Object target, Method method, Object[] arguments) {
     /** The same engine, watched. */
     static Engine watch(Engine engine, Listener listener) {
         Gemm gemm = watched(Gemm.class, engine.gemm(), listener);
-        Gemm exact =
-                engine.exactGemm() == engine.gemm() ? gemm : watched(Gemm.class, engine.exactGemm(), listener);
+        Gemm exact = engine.exactGemm() == engine.gemm() ? gemm : watched(Gemm.class, engine.exactGemm(), listener);
         return new Engine(
                 watched(Kernels.class, engine.kernels(), listener), gemm, exact, engine.pool(), engine.note());
     }
@@ -53,7 +52,8 @@ record Call(Object target, Method method, Object[] arguments) {
     }
 
     /** Makes the call again, on these kernels or products. */
-    @Nullable Object invoke(Object onTarget) {
+    @Nullable
+    Object invoke(Object onTarget) {
         try {
             return method.invoke(onTarget, arguments);
         } catch (InvocationTargetException e) {
@@ -121,7 +121,10 @@ record Call(Object target, Method method, Object[] arguments) {
     double flops() {
         return switch (method.getName()) {
             case "forward", "backwardInput" ->
-                2.0 * ((RowGroups) arguments[1]).rows() * weights().inputs() * weights().outputs();
+                2.0
+                        * ((RowGroups) arguments[1]).rows()
+                        * weights().inputs()
+                        * weights().outputs();
             case "backwardWeight" ->
                 2.0
                         * ((RowGroups) arguments[2]).rows()

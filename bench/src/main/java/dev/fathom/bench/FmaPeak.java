@@ -93,8 +93,30 @@ final class FmaPeak {
             a22 = a22.fma(x, y);
             a23 = a23.fma(x, y);
         }
-        return a0.add(a1).add(a2).add(a3).add(a4).add(a5).add(a6).add(a7).add(a8).add(a9).add(a10).add(a11).add(a12).add(a13).add(a14).add(a15).add(a16).add(a17).add(a18).add(a19).add(a20).add(a21).add(a22).add(a23)
-.reduceLanes(VectorOperators.ADD);
+        return a0.add(a1)
+                .add(a2)
+                .add(a3)
+                .add(a4)
+                .add(a5)
+                .add(a6)
+                .add(a7)
+                .add(a8)
+                .add(a9)
+                .add(a10)
+                .add(a11)
+                .add(a12)
+                .add(a13)
+                .add(a14)
+                .add(a15)
+                .add(a16)
+                .add(a17)
+                .add(a18)
+                .add(a19)
+                .add(a20)
+                .add(a21)
+                .add(a22)
+                .add(a23)
+                .reduceLanes(VectorOperators.ADD);
     }
 
     private static float chains12(int repeats) {
@@ -126,7 +148,17 @@ final class FmaPeak {
             a10 = a10.fma(x, y);
             a11 = a11.fma(x, y);
         }
-        return a0.add(a1).add(a2).add(a3).add(a4).add(a5).add(a6).add(a7).add(a8).add(a9).add(a10).add(a11)
-.reduceLanes(VectorOperators.ADD);
+        return a0.add(a1)
+                .add(a2)
+                .add(a3)
+                .add(a4)
+                .add(a5)
+                .add(a6)
+                .add(a7)
+                .add(a8)
+                .add(a9)
+                .add(a10)
+                .add(a11)
+                .reduceLanes(VectorOperators.ADD);
     }
 }

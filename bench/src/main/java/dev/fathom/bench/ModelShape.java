@@ -2,7 +2,12 @@ package dev.fathom.bench;
 
 import dev.fathom.engine.Engine;
 import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.Gpt2Model;
+import dev.fathom.model.LanguageModel;
+import dev.fathom.model.LlamaModel;
 import dev.fathom.model.config.DeepseekConfig;
+import dev.fathom.model.config.Gpt2Config;
+import dev.fathom.model.config.LlamaConfig;
 
 /**
  * An architecture with its sizes, and how many multiplications and additions a token costs by the usual count: two per weight of every matrix
@@ -11,7 +16,7 @@ import dev.fathom.model.config.DeepseekConfig;
  */
 public sealed interface ModelShape {
     /** A model with random weights. */
-    DeepseekModel create(Engine engine, long seed);
+    LanguageModel create(Engine engine, long seed);
 
     int vocabSize();
 
@@ -37,7 +42,7 @@ public sealed interface ModelShape {
     /** DeepSeek-V3's architecture. */
     record Deepseek(DeepseekConfig config) implements ModelShape {
         @Override
-        public DeepseekModel create(Engine engine, long seed) {
+        public LanguageModel create(Engine engine, long seed) {
             return DeepseekModel.random(config, engine, seed);
         }
 
@@ -89,6 +94,65 @@ public sealed interface ModelShape {
             double d = config.hiddenSize();
             double experts = config.numExpertsPerToken() + config.numSharedExperts();
             return d * config.numRoutedExperts() + experts * 3 * d * config.moeIntermediateSize();
+        }
+    }
+
+    /** The Llama family. */
+    record Llama(LlamaConfig config) implements ModelShape {
+        @Override
+        public LanguageModel create(Engine engine, long seed) {
+            return LlamaModel.random(config, engine, seed);
+        }
+
+        @Override
+        public int vocabSize() {
+            return config.vocabSize();
+        }
+
+        @Override
+        public double trainedWeightsPerToken() {
+            return sampledWeightsPerToken();
+        }
+
+        @Override
+        public double sampledWeightsPerToken() {
+            double d = config.hiddenSize();
+            double attention = 2 * d * config.headDim() * (config.numAttentionHeads() + config.numKeyValueHeads());
+            return config.numHiddenLayers() * (attention + 3 * d * config.intermediateSize()) + d * config.vocabSize();
+        }
+
+        @Override
+        public double attentionWidth() {
+            return 2.0 * config.numHiddenLayers() * config.numAttentionHeads() * config.headDim();
+        }
+    }
+
+    /** GPT-2. */
+    record Gpt2(Gpt2Config config) implements ModelShape {
+        @Override
+        public LanguageModel create(Engine engine, long seed) {
+            return Gpt2Model.random(config, engine, seed);
+        }
+
+        @Override
+        public int vocabSize() {
+            return config.vocabSize();
+        }
+
+        @Override
+        public double trainedWeightsPerToken() {
+            return sampledWeightsPerToken();
+        }
+
+        @Override
+        public double sampledWeightsPerToken() {
+            double d = config.hiddenSize();
+            return config.numHiddenLayers() * (4 * d * d + 2 * d * config.intermediateSize()) + d * config.vocabSize();
+        }
+
+        @Override
+        public double attentionWidth() {
+            return 2.0 * config.numHiddenLayers() * config.hiddenSize();
         }
     }
 }

@@ -10,15 +10,10 @@ import dev.fathom.engine.Precision;
  * @param bytes of the tensors it names, each once: the least that it must move
  * @param leastSeconds what the machine would need at its peaks: the larger of arithmetic and memory
  */
-record Operation(
-        String name,
-        long calls,
-        double seconds,
-        double flops,
-        double bytes,
-        double leastSeconds) {
+record Operation(String name, long calls, double seconds, double flops, double bytes, double leastSeconds) {
 
-    static Operation of(String name, double seconds, double flops, double bytes, Precision precision, MachinePeak peak) {
+    static Operation of(
+            String name, double seconds, double flops, double bytes, Precision precision, MachinePeak peak) {
         return new Operation(name, 1, seconds, flops, bytes, peak.seconds(flops, bytes, precision));
     }
 

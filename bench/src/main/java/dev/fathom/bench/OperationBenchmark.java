@@ -75,7 +75,8 @@ public final class OperationBenchmark {
      */
     public static Result run(Kind kind, Workload workload, Engine engine, List<ProductShape> shapes, double seconds) {
         if (!(seconds > 0) || seconds > 60) {
-            throw new IllegalArgumentException("seconds of an operation must be above 0 and at most 60, are " + seconds);
+            throw new IllegalArgumentException(
+                    "seconds of an operation must be above 0 and at most 60, are " + seconds);
         }
         List<Recorded> ofStep = shapes.isEmpty()
                 ? RecordedOperations.ofTraining(workload, engine).stream()

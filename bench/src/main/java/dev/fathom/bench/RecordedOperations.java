@@ -32,10 +32,7 @@ final class RecordedOperations implements Call.Listener {
     static List<Recorded> ofTraining(Workload workload, Engine engine) {
         RecordedOperations recorder = new RecordedOperations();
         TrainingLoop loop = new TrainingLoop(
-                workload.model(),
-                Call.watch(engine, recorder),
-                TrainingLoop.Settings.COMPARISON,
-                workload.sequences());
+                workload.model(), Call.watch(engine, recorder), TrainingLoop.Settings.COMPARISON, workload.sequences());
         loop.step(ChainData.batch(0, workload.model().vocabSize(), workload.sequences(), workload.length() + 2));
         return List.copyOf(recorder.operations.values());
     }

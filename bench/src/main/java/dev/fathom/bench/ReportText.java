@@ -13,14 +13,16 @@ public final class ReportText {
 
     public static List<String> of(TrainingBenchmark.Result result) {
         List<String> lines = new ArrayList<>();
-        lines.add(format("%s: %,.0f tokens/s, %.1f GFLOP/s, %.1f %% of the %s peak",
+        lines.add(format(
+                "%s: %,.0f tokens/s, %.1f GFLOP/s, %.1f %% of the %s peak",
                 result.workload(),
                 result.tokensPerSecond(),
                 result.gflops(),
                 100 * result.peakFraction(),
                 result.precision()));
         lines.add(result.kernels());
-        lines.add(format("step: median %.1f ms, best %.1f, worst %.1f, of %d; threads busy %.0f %%; memory %,.0f MiB",
+        lines.add(format(
+                "step: median %.1f ms, best %.1f, worst %.1f, of %d; threads busy %.0f %%; memory %,.0f MiB",
                 1e3 * result.medianStepSeconds(),
                 1e3 * result.bestStepSeconds(),
                 1e3 * result.worstStepSeconds(),
@@ -35,7 +37,8 @@ public final class ReportText {
 
     public static List<String> of(RolloutBenchmark.Result result) {
         List<String> lines = new ArrayList<>();
-        lines.add(format("%s: %,.0f new tokens/s, %.1f GFLOP/s, %.1f %% of the %s peak",
+        lines.add(format(
+                "%s: %,.0f new tokens/s, %.1f GFLOP/s, %.1f %% of the %s peak",
                 result.workload(),
                 result.tokensPerSecond(),
                 result.gflops(),
@@ -53,7 +56,8 @@ public final class ReportText {
                     varied.meanLength()));
         }
         lines.add(result.kernels());
-        lines.add(format("run: median %.2f s, best %.2f, worst %.2f, of %d; %.2f ms a step of %d tokens; threads busy %.0f %%; memory %,.0f MiB",
+        lines.add(format(
+                "run: median %.2f s, best %.2f, worst %.2f, of %d; %.2f ms a step of %d tokens; threads busy %.0f %%; memory %,.0f MiB",
                 result.medianRunSeconds(),
                 result.bestRunSeconds(),
                 result.worstRunSeconds(),
@@ -76,7 +80,9 @@ public final class ReportText {
         }
         lines.add(result.kernels());
         lines.add(peak(result.peak()));
-        lines.add(format("median of %d %s", result.forks(), result.forks() == 1 ? "fork (--forks 5 shows the worst of five)" : "forks"));
+        lines.add(format(
+                "median of %d %s",
+                result.forks(), result.forks() == 1 ? "fork (--forks 5 shows the worst of five)" : "forks"));
         lines.add("");
         lines.add(format(
                 "%-36s %5s %11s %11s %9s %8s %8s %9s",
@@ -101,21 +107,29 @@ public final class ReportText {
         List<String> lines = new ArrayList<>();
         lines.add(format(
                 "%s: Fathom is %.2f times as fast as PyTorch %s (%s): median of %d pairs, worst %.2f",
-                result.workload(), result.ratio(), result.torch(), result.variant(), result.pairs().size(), result.worstRatio()));
-        lines.add(format("Fathom %,.0f tokens/s, PyTorch %,.0f tokens/s, %d threads; %s",
+                result.workload(),
+                result.ratio(),
+                result.torch(),
+                result.variant(),
+                result.pairs().size(),
+                result.worstRatio()));
+        lines.add(format(
+                "Fathom %,.0f tokens/s, PyTorch %,.0f tokens/s, %d threads; %s",
                 result.tokensPerSecond(), result.torchTokensPerSecond(), result.threads(), result.kernels()));
         return lines;
     }
 
     public static List<String> of(TextBenchmark.Result result) {
         List<String> lines = new ArrayList<>();
-        lines.add(format("%s: validation loss %.4f nats per character after %,d steps in %.1f s (%.1f s with validation)",
+        lines.add(format(
+                "%s: validation loss %.4f nats per character after %,d steps in %.1f s (%.1f s with validation)",
                 result.model(),
                 result.validationLoss(),
                 result.steps(),
                 result.trainingSeconds(),
                 result.totalSeconds()));
-        lines.add(format("%,.0f tokens/s, %.1f GFLOP/s, %.2f MFLOP per token, %,d parameters, %d characters, memory %,.0f MiB",
+        lines.add(format(
+                "%,.0f tokens/s, %.1f GFLOP/s, %.2f MFLOP per token, %,d parameters, %d characters, memory %,.0f MiB",
                 result.tokensPerSecond(),
                 result.gflops(),
                 1e-6 * result.flopPerToken(),
@@ -127,21 +141,24 @@ public final class ReportText {
     }
 
     private static String peak(MachinePeak peak) {
-        return format("machine: %.0f GFLOP/s f32, %.0f bf16 (%s), reads %.1f GB/s",
+        return format(
+                "machine: %.0f GFLOP/s f32, %.0f bf16 (%s), reads %.1f GB/s",
                 peak.f32Gflops(), peak.bf16Gflops(), peak.bf16Source(), peak.readGigabytesPerSecond());
     }
 
     private static List<String> operations(List<OperationProfile.Share> shares) {
         List<String> lines = new ArrayList<>();
         lines.add("");
-        lines.add(format("%-34s %7s %7s %9s %9s %8s %9s", "operation", "share", "calls", "ms", "GFLOP/s", "GB/s", "roofline"));
+        lines.add(format(
+                "%-34s %7s %7s %9s %9s %8s %9s", "operation", "share", "calls", "ms", "GFLOP/s", "GB/s", "roofline"));
         double rest = 0;
         for (OperationProfile.Share share : shares) {
             if (share.share() < SMALLEST_SHARE) {
                 rest += share.share();
                 continue;
             }
-            lines.add(format("%-34s %5.1f %% %7d %9.2f %9s %8.1f %7.0f %%",
+            lines.add(format(
+                    "%-34s %5.1f %% %7d %9.2f %9s %8.1f %7.0f %%",
                     share.name(),
                     100 * share.share(),
                     share.calls(),

@@ -6,7 +6,7 @@ import dev.fathom.engine.Precision;
 import dev.fathom.infer.GenerationRequest;
 import dev.fathom.infer.Generator;
 import dev.fathom.infer.TokenListener;
-import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.LanguageModel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -108,7 +108,7 @@ public final class RolloutBenchmark {
 
     /** Runs it. */
     public static Result run(Workload workload, Engine engine, Options options) {
-        DeepseekModel model = workload.model().create(engine, 1);
+        LanguageModel model = workload.model().create(engine, 1);
         int slots = workload.sequences();
         List<GenerationRequest> requests = requests(workload, slots, workload.responseLength());
         Generator generator = generator(model, slots, requests);
@@ -147,7 +147,7 @@ public final class RolloutBenchmark {
     }
 
     private static VariedLengths varied(
-            Workload workload, DeepseekModel model, Lengths lengths, int count, boolean warm) {
+            Workload workload, LanguageModel model, Lengths lengths, int count, boolean warm) {
         List<GenerationRequest> varied = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             varied.add(request(workload, i, lengths.draw(i)));
@@ -158,13 +158,15 @@ public final class RolloutBenchmark {
         if (warm) {
             generate(generator, varied.subList(0, Math.min(count, workload.sequences())));
         }
-        double variedRate = newTokens(varied) / Timings.of(1, run -> generate(generator, varied)).median();
-        double equalRate = newTokens(equal) / Timings.of(1, run -> generate(generator, equal)).median();
+        double variedRate = newTokens(varied)
+                / Timings.of(1, run -> generate(generator, varied)).median();
+        double equalRate = newTokens(equal)
+                / Timings.of(1, run -> generate(generator, equal)).median();
         return new VariedLengths(
                 lengths.shortest, lengths.longest, mean, count, variedRate, equalRate, variedRate / equalRate);
     }
 
-    private static Generator generator(DeepseekModel model, int slots, List<GenerationRequest> requests) {
+    private static Generator generator(LanguageModel model, int slots, List<GenerationRequest> requests) {
         int longest = requests.stream()
                 .mapToInt(request -> request.prompt().length + request.maxTokens())
                 .max()
@@ -183,14 +185,15 @@ public final class RolloutBenchmark {
     private static GenerationRequest request(Workload workload, int id, int responseLength) {
         int[] prompt = new int[workload.length()];
         for (int t = 0; t < prompt.length; t++) {
-            prompt[t] = (int) (Philox.uniform(SEED, PROMPTS, id, t) * workload.model().vocabSize());
+            prompt[t] = (int)
+                    (Philox.uniform(SEED, PROMPTS, id, t) * workload.model().vocabSize());
         }
         return new GenerationRequest(id, prompt, responseLength, 1);
     }
 
     /** A whole rollout of the workload, once. */
     static void generateOnce(Workload workload, Engine engine) {
-        DeepseekModel model = workload.model().create(engine, 1);
+        LanguageModel model = workload.model().create(engine, 1);
         List<GenerationRequest> requests = requests(workload, workload.sequences(), workload.responseLength());
         generate(generator(model, workload.sequences(), requests), requests);
     }
@@ -206,7 +209,7 @@ public final class RolloutBenchmark {
     private static List<OperationProfile.Share> profile(
             Workload workload, Engine engine, List<GenerationRequest> requests, MachinePeak peak) {
         OperationProfile profile = new OperationProfile(peak);
-        DeepseekModel model = workload.model().create(profile.watch(engine), 1);
+        LanguageModel model = workload.model().create(profile.watch(engine), 1);
         Generator generator = generator(model, workload.sequences(), requests);
         generate(generator, requests.subList(0, 1));
         for (int run = 0; run < PROFILED_RUNS; run++) {

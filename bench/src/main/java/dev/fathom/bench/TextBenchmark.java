@@ -20,7 +20,7 @@ import java.util.function.Consumer;
  */
 public final class TextBenchmark {
     private static final int SEQUENCES = 12;
-    private static final int CONTEXT = 64;
+    private static final int CONTEXT = Workload.NANOGPT_CONTEXT;
     private static final double TRAINING_PART = 0.9;
 
     /** Steps between two points of the curve. */
@@ -35,6 +35,13 @@ public final class TextBenchmark {
 
     /** Which model. */
     public enum Model {
+        /** GPT-2's architecture: nanoGPT's own setting. */
+        GPT2 {
+            @Override
+            ModelShape shape(int vocabulary) {
+                return Workload.nanoGpt(vocabulary);
+            }
+        },
         /**
          * DeepSeek-V3's architecture at the same cost per step: latent attention, a dense layer, then 16 experts of which two and a
          * shared one compute. Multi-token prediction is left out: its cost would have to come from the model's own.
@@ -119,8 +126,7 @@ public final class TextBenchmark {
         int[][] validation = windows(text.ids, split);
         ModelShape shape = model.shape(text.vocabulary);
         // The rate reaches its floor with the last step; a short run has a short warm-up.
-        LearningRateSchedule rate =
-                new LearningRateSchedule.Cosine(1e-3f, 1e-4f, Math.min(100, steps / 2), steps);
+        LearningRateSchedule rate = new LearningRateSchedule.Cosine(1e-3f, 1e-4f, Math.min(100, steps / 2), steps);
         TrainingLoop loop = new TrainingLoop(shape, engine, new TrainingLoop.Settings(rate, 0.99f, 1e-3f), SEQUENCES);
         List<Point> curve = new ArrayList<>();
         double trainingSeconds = 0;
@@ -131,8 +137,8 @@ public final class TextBenchmark {
             trainingSeconds += (System.nanoTime() - start) * 1e-9;
             if (step % EVERY == 0 || step == steps) {
                 curve.add(new Point(step, loop.evaluate(validation)));
-                progress.accept(ReportText.format(
-                        "step %d: validation loss %.4f", step, curve.getLast().validationLoss));
+                progress.accept(
+                        ReportText.format("step %d: validation loss %.4f", step, curve.getLast().validationLoss));
             }
         }
         double totalSeconds = (System.nanoTime() - begin) * 1e-9;

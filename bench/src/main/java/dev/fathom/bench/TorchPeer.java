@@ -74,7 +74,8 @@ record TorchPeer(String python, String version, Path script, long timeoutSeconds
         String how = " Name a Python that has torch with FATHOM_TORCH_PYTHON=/path/to/python.";
         String version = version(python, how);
         if (!Files.isReadable(script)) {
-            throw new BenchException(script + ", the PyTorch side of the comparison, is not there. Name it with --script.");
+            throw new BenchException(
+                    script + ", the PyTorch side of the comparison, is not there. Name it with --script.");
         }
         return new TorchPeer(python, version, script, timeoutSeconds);
     }
@@ -82,8 +83,8 @@ record TorchPeer(String python, String version, Path script, long timeoutSeconds
     private static String version(String python, String how) {
         JavaFork.Output output;
         try {
-            output = JavaFork.run(
-                    List.of(python, "-c", "import torch; print(torch.__version__)"), Map.of(), UNSET, 120);
+            output =
+                    JavaFork.run(List.of(python, "-c", "import torch; print(torch.__version__)"), Map.of(), UNSET, 120);
         } catch (java.io.UncheckedIOException e) {
             throw new BenchException("cannot run " + python + ": " + e.getMessage() + "." + how);
         }

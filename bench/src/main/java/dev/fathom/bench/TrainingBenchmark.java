@@ -76,8 +76,8 @@ public final class TrainingBenchmark {
         for (int step = 0; step < options.warmup; step++) {
             losses.add(loop.step(batches[step % batches.length]));
         }
-        Timings timings = Timings.of(options.steps, step ->
-                losses.add(loop.step(batches[(options.warmup + step) % batches.length])));
+        Timings timings = Timings.of(
+                options.steps, step -> losses.add(loop.step(batches[(options.warmup + step) % batches.length])));
         long peakMemory = peakMemory(loop);
         MachinePeak peak = MachinePeak.measure(engine);
         Precision precision = engine.gemm().precision();
@@ -110,8 +110,8 @@ public final class TrainingBenchmark {
     private static List<OperationProfile.Share> profile(
             Workload workload, Engine engine, int perPass, int[][][] batches, MachinePeak peak) {
         OperationProfile profile = new OperationProfile(peak);
-        TrainingLoop loop = new TrainingLoop(
-                workload.model(), profile.watch(engine), TrainingLoop.Settings.COMPARISON, perPass);
+        TrainingLoop loop =
+                new TrainingLoop(workload.model(), profile.watch(engine), TrainingLoop.Settings.COMPARISON, perPass);
         loop.step(batches[0]); // the workspace grows
         for (int step = 1; step <= PROFILED_STEPS; step++) {
             int[][] batch = batches[step % batches.length];
@@ -135,7 +135,8 @@ public final class TrainingBenchmark {
     private static long peakMemory(TrainingLoop loop) {
         OptionalLong resident = ProcessMemory.peakResidentBytes();
         // Values, gradients and two moments.
-        long tensors = 4L * DType.F32.bytes() * loop.model().parameters().values().size() + loop.peakActivationBytes();
+        long tensors =
+                4L * DType.F32.bytes() * loop.model().parameters().values().size() + loop.peakActivationBytes();
         return resident.orElse(tensors);
     }
 }

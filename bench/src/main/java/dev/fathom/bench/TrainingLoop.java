@@ -11,6 +11,7 @@ import dev.fathom.engine.Variable;
 import dev.fathom.engine.Workspace;
 import dev.fathom.model.Batch;
 import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.LanguageModel;
 import dev.fathom.model.RoutingLog;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,13 +20,13 @@ import java.util.List;
 /**
  * A model and one training step after another: zero gradients, forward, backward, clip, AdamW, routing biases, weights packed again.
  *
- * <p>Sequences have two tokens more than are predicted from, so that the loss of the next token and that of the one after have the same number
- * of positions: {@code loss = mean CE(next) + 0.3 mean CE(next but one)}.
+ * <p>Sequences have two tokens more than are predicted from, so that with multi-token prediction the loss of the next token and that of the one
+ * after have the same number of positions: {@code loss = mean CE(next) + 0.3 mean CE(next but one)}.
  */
 final class TrainingLoop {
     private static final float PREDICTION_WEIGHT = 0.3f;
 
-    private final DeepseekModel model;
+    private final LanguageModel model;
     private final AdamW optimizer;
     private final Settings settings;
     private final int sequencesPerPass;
@@ -46,7 +47,7 @@ final class TrainingLoop {
         this.sequencesPerPass = sequencesPerPass;
     }
 
-    DeepseekModel model() {
+    LanguageModel model() {
         return model;
     }
 
@@ -73,7 +74,9 @@ final class TrainingLoop {
         }
         step++;
         optimizer.step(model.parameters(), settings.learningRate.at(step), step);
-        model.updateRoutingBiases(routing, settings.routingBiasSpeed);
+        if (model instanceof DeepseekModel mixtures) {
+            mixtures.updateRoutingBiases(routing, settings.routingBiasSpeed);
+        }
         model.refresh();
         return loss;
     }
@@ -87,11 +90,11 @@ final class TrainingLoop {
         }
         Batch batch = Batch.packed(inputs, workspace);
         float each = share / length;
-        DeepseekModel.States states = model.forward(ops, batch, routing);
+        LanguageModel.States states = model.forward(ops, batch, routing);
         Tensor next = shifted(sequences, length, 1);
         double loss = loss(ops, states.normed(), next, each);
-        if (model.predictsMultipleTokens()) {
-            Variable ahead = model.predictAhead(ops, states.hidden(), next, batch, routing);
+        if (model instanceof DeepseekModel deepseek && deepseek.predictsMultipleTokens()) {
+            Variable ahead = deepseek.predictAhead(ops, states.hidden(), next, batch, routing);
             loss += loss(ops, ahead, shifted(sequences, length, 2), PREDICTION_WEIGHT * each);
         }
         return loss;
@@ -110,8 +113,7 @@ final class TrainingLoop {
                 inputs.add(Arrays.copyOf(sequence, length));
             }
             Batch batch = Batch.packed(inputs, workspace);
-            Variable states =
-                    model.forward(ops, batch, model.newRoutingLog()).normed();
+            Variable states = model.forward(ops, batch, model.newRoutingLog()).normed();
             Tensor logProbs = ops.tokenLogProbs(states, model.head(), shifted(part, length, 1), 1)
                     .logProbs()
                     .value();

@@ -2,6 +2,8 @@ package dev.fathom.bench;
 
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.config.DeepseekConfigBuilder;
+import dev.fathom.model.config.Gpt2Config;
+import dev.fathom.model.config.LlamaConfig;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -22,7 +24,11 @@ import java.util.stream.Collectors;
 public record Workload(
         String name, String description, ModelShape model, int sequences, int length, int responseLength) {
 
+    /** Context of nanoGPT's setting for CPUs. */
+    static final int NANOGPT_CONTEXT = 64;
+
     private static final List<Workload> TRAINING = List.of(
+            new Workload("w1", "dense: 6 Llama layers of width 256; 16 x 256 tokens a step", w1(), 16, 256, 0),
             training("w2", "DeepSeek style: MLA, 16 experts top-2, MTP; 16 x 256 tokens a step", w2().build(), 16, 256),
             training(
                     "odd",
@@ -34,6 +40,21 @@ public record Workload(
                             .build(),
                     16,
                     200),
+            new Workload(
+                    "gpt2",
+                    "GPT-2 of 124 M parameters as llm.c trains it on CPUs; 4 x 64 tokens a step",
+                    // llm.c pads the vocabulary of 50,257.
+                    new ModelShape.Gpt2(Gpt2Config.small(50_304)),
+                    4,
+                    64,
+                    0),
+            new Workload(
+                    "nanogpt",
+                    "nanoGPT's setting for CPUs: 4 layers of width 128; 12 x 64 characters a step",
+                    nanoGpt(65),
+                    12,
+                    NANOGPT_CONTEXT,
+                    0),
             training("tiny", "a toy to try the commands with: its speed says nothing", tiny().build(), 4, 24));
 
     private static final List<Workload> ROLLOUTS = List.of(
@@ -52,8 +73,29 @@ public record Workload(
                     4,
                     6));
 
-    private static Workload training(String name, String description, DeepseekConfig config, int sequences, int length) {
+    private static Workload training(
+            String name, String description, DeepseekConfig config, int sequences, int length) {
         return new Workload(name, description, new ModelShape.Deepseek(config), sequences, length, 0);
+    }
+
+    private static ModelShape w1() {
+        return new ModelShape.Llama(LlamaConfig.builder()
+                .vocabSize(4096)
+                .hiddenSize(256)
+                .intermediateSize(688)
+                .numHiddenLayers(6)
+                .numAttentionHeads(4)
+                .numKeyValueHeads(4)
+                .headDim(64)
+                .maxPositionEmbeddings(1024)
+                .tieWordEmbeddings(true)
+                .initializerRange(0.02)
+                .build());
+    }
+
+    /** Without biases, as nanoGPT does by default. */
+    static ModelShape nanoGpt(int vocabulary) {
+        return new ModelShape.Gpt2(new Gpt2Config(vocabulary, NANOGPT_CONTEXT, 128, 4, 4, 1e-5, false, 0.02));
     }
 
     private static DeepseekConfigBuilder w2() {
@@ -120,7 +162,8 @@ public record Workload(
 
     /** Sampling from the same model, many more sequences at a time and each shorter: of w2, w3. */
     Workload rollout() {
-        return new Workload(name, description, model, 16 * sequences, Math.max(1, length / 16), Math.max(2, length / 4));
+        return new Workload(
+                name, description, model, 16 * sequences, Math.max(1, length / 16), Math.max(2, length / 4));
     }
 
     /** Rows of a training step. */

@@ -37,8 +37,7 @@ class ComparisonTest {
     void standIns() throws IOException {
         script = Files.createFile(folder.resolve("train.py"));
         // Eager f32 makes 60 tokens/s, eager bf16 100 but only without the fused optimizer, compiling fails.
-        python = executable(
-                """
+        python = executable("""
                 case "$*" in
                   "-c import torch"*) echo 9.9 ;;
                   *--compile*) echo "RuntimeError: no compiler" >&2; exit 1 ;;

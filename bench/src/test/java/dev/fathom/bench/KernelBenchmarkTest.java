@@ -12,7 +12,10 @@ import org.openjdk.jmh.annotations.Param;
 class KernelBenchmarkTest {
     @Test
     void everyKernelOfAStepIsBenchmarked() throws Exception {
-        String[] listed = KernelBenchmark.class.getField("kernel").getAnnotation(Param.class).value();
+        String[] listed = KernelBenchmark.class
+                .getField("kernel")
+                .getAnnotation(Param.class)
+                .value();
         try (Engine engine = Engine.vector(Precision.F32, 1)) {
             Map<String, Call> calls = KernelBenchmark.largestCalls(Workload.training("tiny"), engine);
 
@@ -23,7 +26,8 @@ class KernelBenchmarkTest {
     @Test
     void bothImplementationsCanBeCalledOnTheRecordedOperands() {
         try (Engine engine = Engine.vector(Precision.F32, 1)) {
-            for (Call call : KernelBenchmark.largestCalls(Workload.training("tiny"), engine).values()) {
+            for (Call call : KernelBenchmark.largestCalls(Workload.training("tiny"), engine)
+                    .values()) {
                 call.invoke(engine.kernels());
                 call.invoke(new ReferenceKernels());
             }

@@ -26,7 +26,16 @@ class OperationBenchmarkTest {
     private static Result fork(double seconds, double tokensPerSecond) {
         Measured operation = new Measured("rmsNorm 8x8", 1, seconds, seconds, 0, 1, 0, 1);
         return new Result(
-                "tiny", tokensPerSecond, 1, 1, "kernels: x", "f32", 1, 5, 1, new MachinePeak(1, 1, "", 1),
+                "tiny",
+                tokensPerSecond,
+                1,
+                1,
+                "kernels: x",
+                "f32",
+                1,
+                5,
+                1,
+                new MachinePeak(1, 1, "", 1),
                 List.of(operation));
     }
 

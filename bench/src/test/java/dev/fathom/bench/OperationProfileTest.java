@@ -22,8 +22,7 @@ class OperationProfileTest {
                 .filter(share -> share.name().matches("(forward|backwardInput|backwardWeight) .*"))
                 .mapToDouble(Share::flops)
                 .sum();
-        assertThat(products)
-                .isCloseTo(6 * TINY.model().trainedWeightsPerToken() * TINY.tokens(), within(1.0));
+        assertThat(products).isCloseTo(6 * TINY.model().trainedWeightsPerToken() * TINY.tokens(), within(1.0));
     }
 
     @Test

@@ -46,17 +46,27 @@ class TrainingLoopTest {
     @Test
     @Tag("long")
     void w2LosesAsThePeersDo() {
-        Workload w2 = Workload.training("w2");
+        assertLosses(Workload.training("w2"), 10.88, 9.65);
+    }
+
+    /** What the peers find with other random starts: 8.36 at first, 8.06 after 23 steps. */
+    @Test
+    @Tag("long")
+    void w1LosesAsThePeersDo() {
+        assertLosses(Workload.training("w1"), 8.36, 8.06);
+    }
+
+    private static void assertLosses(Workload workload, double expectedFirst, double expectedLast) {
         try (Engine engine =
                 Engine.open(PrecisionChoice.AUTO, "auto", Runtime.getRuntime().availableProcessors())) {
-            TrainingLoop loop = loop(w2, engine, 4);
-            double first = loop.step(batch(w2, 0));
+            TrainingLoop loop = loop(workload, engine, 4);
+            double first = loop.step(batch(workload, 0));
             double last = first;
             for (int step = 1; step < 24; step++) {
-                last = loop.step(batch(w2, step % ChainData.BATCHES));
+                last = loop.step(batch(workload, step % ChainData.BATCHES));
             }
-            assertThat(first).isCloseTo(10.88, within(0.03));
-            assertThat(last).isCloseTo(9.65, within(0.08));
+            assertThat(first).isCloseTo(expectedFirst, within(0.03));
+            assertThat(last).isCloseTo(expectedLast, within(0.08));
         }
     }
 

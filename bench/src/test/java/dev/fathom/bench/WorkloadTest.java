@@ -9,6 +9,22 @@ import dev.fathom.engine.Precision;
 import org.junit.jupiter.api.Test;
 
 class WorkloadTest {
+    /** The peer's own count: 37.11 MFLOP a token, 5.795 M parameters. */
+    @Test
+    void w1HasTheSizeAndTheCostOfThePeers() {
+        Workload w1 = Workload.training("w1");
+
+        assertThat(w1.trainingFlopPerToken() * 1e-6).isCloseTo(37.11, within(0.005));
+        assertThat(parameters(w1) * 1e-6).isCloseTo(5.795, within(0.0005));
+    }
+
+    /** The peer's count, 6 for each of 124.5 M parameters, takes the position table for a matrix and leaves attention out. */
+    @Test
+    void gpt2CostsWhatThePeersCountSays() {
+        assertThat(Workload.training("gpt2").trainingFlopPerToken() / (6 * 124.5e6))
+                .isCloseTo(1, within(0.01));
+    }
+
     /** The peer's own count: 34.01 MFLOP a token, 12.596 M parameters. */
     @Test
     void w2HasTheSizeAndTheCostOfThePeers() {
@@ -36,7 +52,8 @@ class WorkloadTest {
 
         assertThat(((ModelShape.Deepseek) odd.model()).config().hiddenSize()).isEqualTo(320);
         assertThat(odd.length()).isEqualTo(200);
-        assertThat(odd.trainingFlopPerToken()).isGreaterThan(Workload.training("w2").trainingFlopPerToken());
+        assertThat(odd.trainingFlopPerToken())
+                .isGreaterThan(Workload.training("w2").trainingFlopPerToken());
     }
 
     @Test
@@ -44,7 +61,7 @@ class WorkloadTest {
         assertThatThrownBy(() -> Workload.training("w9"))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("\"w9\"")
-                .hasMessageContaining("w2, odd, tiny");
+                .hasMessageContaining("w1, w2, odd, gpt2, nanogpt, tiny");
     }
 
     private static long parameters(Workload workload) {

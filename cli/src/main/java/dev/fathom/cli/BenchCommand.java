@@ -16,7 +16,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
         synopsisSubcommandLabel = "COMMAND",
-        description = "Measure speed: training, rollouts, matrix products, kernels, learning a text, and side by side with PyTorch.",
+        description =
+                "Measure speed: training, rollouts, matrix products, kernels, learning a text, and side by side with PyTorch.",
         subcommands = {
             BenchTrainCommand.class,
             BenchRolloutCommand.class,
@@ -34,7 +35,8 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "Missing command: train, rollout, gemm, kernels, text or compare");
+        throw new ParameterException(
+                spec.commandLine(), "Missing command: train, rollout, gemm, kernels, text or compare");
     }
 
     /** For what is said before the result: on standard error where a program reads standard output. */

@@ -32,7 +32,8 @@ final class BenchGemmCommand implements Callable<Integer> {
     @Option(
             names = "--shape",
             paramLabel = "RxIxO[xE]",
-            description = "Instead, products of this size: rows, inputs, outputs, and experts. Several times for several.")
+            description =
+                    "Instead, products of this size: rows, inputs, outputs, and experts. Several times for several.")
     private @Nullable List<String> shapes;
 
     @Mixin

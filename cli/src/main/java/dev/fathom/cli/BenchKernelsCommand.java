@@ -17,8 +17,9 @@ import picocli.CommandLine.Spec;
         name = "kernels",
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
-        description = "Measure the kernels of a training step alone: norms, attention, routing, losses, optimizer; against"
-                + " the roofline of each.")
+        description =
+                "Measure the kernels of a training step alone: norms, attention, routing, losses, optimizer; against"
+                        + " the roofline of each.")
 final class BenchKernelsCommand implements Callable<Integer> {
     @ParentCommand
     private BenchCommand bench;

@@ -35,7 +35,8 @@ final class BenchOperations {
     @Option(
             names = "--forks",
             paramLabel = "N",
-            description = "JVMs to measure in, one after another; more than one shows the worst. Default: ${DEFAULT-VALUE}.",
+            description =
+                    "JVMs to measure in, one after another; more than one shows the worst. Default: ${DEFAULT-VALUE}.",
             defaultValue = "1")
     private int forks;
 

@@ -23,8 +23,9 @@ import picocli.CommandLine.Spec;
         name = "text",
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
-        description = "Train on a text character by character, in nanoGPT's setting for CPUs, and report the validation loss"
-                + " and the wall time.")
+        description =
+                "Train on a text character by character, in nanoGPT's setting for CPUs, and report the validation loss"
+                        + " and the wall time.")
 final class BenchTextCommand implements Callable<Integer> {
     @ParentCommand
     private BenchCommand bench;
@@ -35,8 +36,9 @@ final class BenchTextCommand implements Callable<Integer> {
     @Option(
             names = "--model",
             paramLabel = "NAME",
-            description = "v3, DeepSeek's architecture at the same cost per step. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "v3")
+            description =
+                    "gpt2, or v3 for DeepSeek's architecture at the same cost per step. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "gpt2")
     private String model;
 
     @Option(

@@ -29,7 +29,8 @@ final class BenchTrainCommand implements Callable<Integer> {
     @Option(
             names = "--workload",
             paramLabel = "NAME",
-            description = "w2, odd or tiny (docs/performance.md says what they are). Default: ${DEFAULT-VALUE}.",
+            description =
+                    "w1, w2, odd, gpt2, nanogpt or tiny (docs/performance.md says what they are). Default: ${DEFAULT-VALUE}.",
             defaultValue = "w2")
     private String workload;
 
@@ -50,7 +51,8 @@ final class BenchTrainCommand implements Callable<Integer> {
     @Option(
             names = "--sequences-per-pass",
             paramLabel = "N",
-            description = "Sequences that go through the model together; 0 for all of a step. Default: ${DEFAULT-VALUE}.",
+            description =
+                    "Sequences that go through the model together; 0 for all of a step. Default: ${DEFAULT-VALUE}.",
             defaultValue = "4")
     private int sequencesPerPass;
 
