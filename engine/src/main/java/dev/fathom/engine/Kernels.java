@@ -5,13 +5,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * The fused operations of a transformer, forward and backward side by side. Tensors are F32 unless said otherwise; {@code N} is
  * the number of token rows of the packed batch, {@code d} a width. Arguments named {@code d…} are gradients; backward methods
- * <em>add</em> to the gradients they produce.
+ * <em>add</em> to the gradients they produce, except that one followed by {@code accumulate} is written whole where that is false.
  *
  * <p><b>Batch invariance.</b> What a forward method writes for a row depends on that row (and, in attention, on the sequence up
  * to it) alone, to the bit: not on the batch, the row's place, chunking or threads. Reductions over a row of width d add element
  * {@code i} to lane {@code i mod 16} in order, then the sixteen lanes pairwise (8+8, 4+4, 2+2, 1+1); attention walks the keys in order
- * from position 0. Gradients of weights reduce over rows in row order, divided over outputs, so that they do not depend on
- * threads either. No method allocates.
+ * from position 0. Gradients of weights reduce over the rows of blocks of fixed size in order, then over the blocks in
+ * order, so that they do not depend on threads either. No method allocates.
  */
 public interface Kernels {
     /** Short name for the kernels line, such as {@code "vector 512-bit"}. */
@@ -56,7 +56,8 @@ public interface Kernels {
             Tensor inverseRms);
 
     /** {@code x} is the normed input (the sum, where there was a residual). dWeight {@code [d]}. */
-    void rmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, Tensor dWeight);
+    void rmsNormBackward(
+            Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, boolean accumulate, Tensor dWeight);
 
     /**
      * RMSNorm of each head by itself, all with the same weight: {@code y[n,h] = w * x[n,h] / sqrt(mean(x[n,h]²) + eps)}.
@@ -167,8 +168,8 @@ public interface Kernels {
     /** gateUp {@code [N, 2f]}: the gate's columns, then the up projection's. out {@code [N, f]}. */
     void swiGlu(Tensor gateUp, Tensor out);
 
-    /** Backward of {@link #swiGlu}; adds to dGateUp. */
-    void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp);
+    /** Backward of {@link #swiGlu}. */
+    void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, boolean accumulate);
 
     // ---- GELU (arXiv 1606.08415), tanh approximation: gelu(u) = u/2 (1 + tanh(√(2/π) (u + 0.044715 u³)))
 
@@ -224,14 +225,21 @@ public interface Kernels {
     /** {@code out[i] = x[tokenOf[i]]}. */
     void gather(Tensor x, Tensor tokenOf, Tensor out);
 
-    /** Backward of {@link #gather}: {@code dx[t] += Σ_rank dOut[rowOf[t, rank]]}, in rank order. */
-    void gatherBackward(Tensor dOut, Tensor rowOf, Tensor dx);
+    /** Backward of {@link #gather}: {@code dx[t] = Σ_rank dOut[rowOf[t, rank]]}, in rank order, or {@code +=}. */
+    void gatherBackward(Tensor dOut, Tensor rowOf, Tensor dx, boolean accumulate);
 
     /** {@code y[t] = shared[t] + Σ_rank gates[t, rank] * expertOut[rowOf[t, rank]]}, in rank order; shared may be null. */
     void combine(@Nullable Tensor shared, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor y);
 
-    /** Adds {@code gates * dy} to dExpertOut and {@code dy · expertOut} to dGates. (dShared is dy itself.) */
-    void combineBackward(Tensor dy, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor dExpertOut, Tensor dGates);
+    /** {@code dExpertOut = gates * dy}, or {@code +=}; adds {@code dy · expertOut} to dGates. (dShared is dy itself.) */
+    void combineBackward(
+            Tensor dy,
+            Tensor expertOut,
+            Tensor rowOf,
+            Tensor gates,
+            Tensor dExpertOut,
+            boolean accumulate,
+            Tensor dGates);
 
     // ---- token log-probabilities, the one place where logits become probabilities
 

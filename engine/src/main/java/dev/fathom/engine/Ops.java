@@ -1,5 +1,6 @@
 package dev.fathom.engine;
 
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,12 +14,14 @@ public final class Ops {
     private final Kernels kernels;
     private final Workspace workspace;
     private final @Nullable Tape tape;
+    private final @Nullable GradientMemory gradients;
 
     private Ops(Engine engine, Workspace workspace, @Nullable Tape tape) {
         this.engine = engine;
         this.kernels = engine.kernels();
         this.workspace = workspace;
         this.tape = tape;
+        this.gradients = tape == null ? null : new GradientMemory(workspace, engine.pool());
     }
 
     /** Operations that record their backward pass. */
@@ -44,13 +47,21 @@ public final class Ops {
     }
 
     private Variable variable(Tensor value) {
-        return new Variable(value, tape == null ? null : workspace);
+        return new Variable(value, gradients);
     }
 
     private void record(Runnable backward) {
         if (tape != null) {
             tape.record(backward);
         }
+    }
+
+    /** Records the operation that made a variable: after its backward pass nobody reads the variable's gradient again. */
+    private void record(Variable result, Runnable backward) {
+        record(() -> {
+            backward.run();
+            result.releaseGradient();
+        });
     }
 
     /** The same value without its history: no gradient flows back. */
@@ -62,7 +73,7 @@ public final class Ops {
     public Variable embedding(Parameter table, Tensor ids) {
         Variable out = result(ids.size(), table.value().columns());
         kernels.embedding(table.value(), ids, out.value());
-        record(() -> kernels.embeddingBackward(out.gradient(), ids, table.gradient()));
+        record(out, () -> kernels.embeddingBackward(out.gradient(), ids, table.gradient()));
         return out;
     }
 
@@ -76,12 +87,11 @@ public final class Ops {
         Variable y = result(x.value().rows(), weight.outputs());
         Gemm gemm = weight.gemm();
         gemm.forward(x.value(), groups, weight.packed(), y.value());
-        record(() -> {
+        record(y, () -> {
             gemm.backwardWeight(
                     y.gradient(), x.value(), groups, weight.parameter().gradient());
             boolean accumulate = x.hasGradient();
-            Tensor dx = accumulate ? x.gradient() : x.gradientToOverwrite();
-            gemm.backwardInput(y.gradient(), groups, weight.packed(), dx, accumulate);
+            gemm.backwardInput(y.gradient(), groups, weight.packed(), x.gradientToWrite(), accumulate);
         });
         return y;
     }
@@ -107,13 +117,26 @@ public final class Ops {
     public void rmsNormInto(Variable x, Parameter weight, float eps, Variable y) {
         Tensor inverseRms = workspace.allocate(DType.F32, x.value().rows());
         kernels.rmsNorm(x.value(), null, weight.value(), eps, null, y.value(), inverseRms);
-        record(() -> kernels.rmsNormBackward(
-                y.gradient(), x.value(), weight.value(), inverseRms, x.gradient(), weight.gradient()));
+        record(y, () -> normBackward(y, x, weight, inverseRms));
+    }
+
+    private void normBackward(Variable y, Variable x, Parameter weight, Tensor inverseRms) {
+        boolean accumulate = x.hasGradient();
+        kernels.rmsNormBackward(
+                y.gradient(),
+                x.value(),
+                weight.value(),
+                inverseRms,
+                x.gradientToWrite(),
+                accumulate,
+                weight.gradient());
     }
 
     /** An undefined value to be filled by {@link #rmsNormInto}. */
     public Variable uninitialized(long rows, long columns) {
-        return result(rows, columns);
+        Variable whole = result(rows, columns);
+        record(whole::releaseGradient);
+        return whole;
     }
 
     /** A residual stream after an addition, and its norm. */
@@ -130,11 +153,11 @@ public final class Ops {
         Variable normed = result(rows, width);
         Tensor inverseRms = workspace.allocate(DType.F32, rows);
         kernels.rmsNorm(x.value(), delta.value(), weight.value(), eps, sum.value(), normed.value(), inverseRms);
-        record(() -> {
-            kernels.rmsNormBackward(
-                    normed.gradient(), sum.value(), weight.value(), inverseRms, sum.gradient(), weight.gradient());
-            delta.passGradient(sum.gradient(), kernels);
-            x.passGradient(sum.gradient(), kernels);
+        record(normed, () -> {
+            normBackward(normed, sum, weight, inverseRms);
+            delta.borrowGradient(sum, kernels);
+            x.takeGradient(sum, kernels);
+            sum.releaseGradient();
         });
         return new Residual(sum, normed);
     }
@@ -211,13 +234,21 @@ public final class Ops {
             KeyValueStore existing = gradient;
             if (existing == null) {
                 existing = new KeyValueStore(
-                        workspace.zeros(DType.F32, store.data().shape()),
+                        Objects.requireNonNull(gradients).zeros(store.data().shape()),
                         store.heads(),
                         store.keyDim(),
                         store.valueDim());
                 gradient = existing;
             }
             return existing;
+        }
+
+        private void releaseGradient() {
+            KeyValueStore last = gradient;
+            if (last != null) {
+                Objects.requireNonNull(gradients).release(last.data());
+                gradient = null;
+            }
         }
 
         /** Part of each head's key; see {@link Kernels#storeKeys}. */
@@ -238,31 +269,38 @@ public final class Ops {
             Variable out = result(q.value().rows(), (long) heads * store.valueDim());
             Tensor logSumExp = workspace.allocate(DType.F32, q.value().rows(), heads);
             kernels.attention(q.value(), heads, scale, segments, store, out.value(), logSumExp);
-            record(() -> kernels.attentionBackward(
-                    out.gradient(),
-                    q.value(),
-                    out.value(),
-                    logSumExp,
-                    heads,
-                    scale,
-                    segments,
-                    store,
-                    q.gradient(),
-                    gradient()));
+            record(
+                    out,
+                    () -> kernels.attentionBackward(
+                            out.gradient(),
+                            q.value(),
+                            out.value(),
+                            logSumExp,
+                            heads,
+                            scale,
+                            segments,
+                            store,
+                            q.gradient(),
+                            gradient()));
             return out;
         }
     }
 
     /** Starts the attention of a layer over this store: a cache when generating, fresh memory when training. */
     public KeyValues keyValues(KeyValueStore store, Segments segments) {
-        return new KeyValues(store, segments);
+        KeyValues keyValues = new KeyValues(store, segments);
+        record(keyValues::releaseGradient);
+        return keyValues;
     }
 
     /** {@code silu(gate) * up} of {@code [N, 2f]}. */
     public Variable swiGlu(Variable gateUp) {
         Variable out = result(gateUp.value().rows(), gateUp.value().columns() / 2);
         kernels.swiGlu(gateUp.value(), out.value());
-        record(() -> kernels.swiGluBackward(out.gradient(), gateUp.value(), gateUp.gradient()));
+        record(out, () -> {
+            boolean accumulate = gateUp.hasGradient();
+            kernels.swiGluBackward(out.gradient(), gateUp.value(), gateUp.gradientToWrite(), accumulate);
+        });
         return out;
     }
 
@@ -306,8 +344,10 @@ public final class Ops {
                 tape != null && balanceAlpha > 0 ? workspace.allocate(DType.F32, rows, routing.experts()) : null;
         double balanceLoss =
                 dScores == null ? 0 : kernels.balanceLoss(scores, chosen, routing, segments, balanceAlpha, dScores);
-        record(() -> kernels.routeBackward(
-                gates.gradient(), dScores, scores, chosen, gates.value(), routing, logits.gradient()));
+        record(
+                gates,
+                () -> kernels.routeBackward(
+                        gates.gradient(), dScores, scores, chosen, gates.value(), routing, logits.gradient()));
         Tensor rowOf = workspace.allocate(DType.I32, rows, routing.topK());
         Tensor tokenOf = workspace.allocate(DType.I32, rows * routing.topK());
         RowGroups groups = kernels.sortByExpert(chosen, routing.experts(), rowOf, tokenOf);
@@ -318,7 +358,10 @@ public final class Ops {
     public Variable dispatch(Variable x, Routed routed) {
         Variable out = result(routed.tokenOf().size(), x.value().columns());
         kernels.gather(x.value(), routed.tokenOf(), out.value());
-        record(() -> kernels.gatherBackward(out.gradient(), routed.rowOf(), x.gradient()));
+        record(out, () -> {
+            boolean accumulate = x.hasGradient();
+            kernels.gatherBackward(out.gradient(), routed.rowOf(), x.gradientToWrite(), accumulate);
+        });
         return out;
     }
 
@@ -331,15 +374,17 @@ public final class Ops {
                 routed.rowOf(),
                 routed.gates().value(),
                 y.value());
-        record(() -> {
+        record(y, () -> {
+            boolean accumulate = expertOut.hasGradient();
             kernels.combineBackward(
                     y.gradient(),
                     expertOut.value(),
                     routed.rowOf(),
                     routed.gates().value(),
-                    expertOut.gradient(),
+                    expertOut.gradientToWrite(),
+                    accumulate,
                     routed.gates().gradient());
-            shared.passGradient(y.gradient(), kernels);
+            shared.takeGradient(y, kernels);
         });
         return y;
     }
@@ -372,14 +417,13 @@ public final class Ops {
         Tensor logSumExp = workspace.allocate(DType.F32, rows);
         Tensor entropy = workspace.allocate(DType.F32, rows);
         kernels.logProbs(logits, targets, inverseTemperature, logProbs.value(), logSumExp, entropy);
-        record(() -> {
+        record(logProbs, () -> {
             kernels.logProbsBackward(logits, targets, inverseTemperature, logSumExp, logProbs.gradient());
             head.gemm()
                     .backwardWeight(
                             logits, hidden.value(), all, head.parameter().gradient());
             boolean accumulate = hidden.hasGradient();
-            Tensor dHidden = accumulate ? hidden.gradient() : hidden.gradientToOverwrite();
-            head.gemm().backwardInput(logits, all, head.packed(), dHidden, accumulate);
+            head.gemm().backwardInput(logits, all, head.packed(), hidden.gradientToWrite(), accumulate);
         });
         return new TokenLogProbs(logProbs, entropy);
     }

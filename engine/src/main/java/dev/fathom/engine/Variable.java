@@ -5,22 +5,25 @@ import org.jspecify.annotations.Nullable;
 /**
  * A value on the {@link Tape} and, during the backward pass, the gradient of the loss with respect to it.
  *
- * <p>A gradient comes into being when the first consumer (the last one recorded) adds to it.
+ * <p>A gradient comes into being when the first consumer (the last one recorded) writes or adds to it, and ends when the operation that made
+ * the value has carried it on: its memory then serves other gradients.
  */
 public final class Variable {
     private final Tensor value;
-    private final @Nullable Workspace workspace;
+    private final @Nullable GradientMemory memory;
     private final @Nullable Variable parent;
     private final long fromColumn;
     private @Nullable Tensor gradient;
+    private boolean borrowed;
+    private boolean released;
 
-    Variable(Tensor value, @Nullable Workspace workspace) {
-        this(value, workspace, null, 0);
+    Variable(Tensor value, @Nullable GradientMemory memory) {
+        this(value, memory, null, 0);
     }
 
-    private Variable(Tensor value, @Nullable Workspace workspace, @Nullable Variable parent, long fromColumn) {
+    private Variable(Tensor value, @Nullable GradientMemory memory, @Nullable Variable parent, long fromColumn) {
         this.value = value;
-        this.workspace = workspace;
+        this.memory = memory;
         this.parent = parent;
         this.fromColumn = fromColumn;
     }
@@ -31,12 +34,12 @@ public final class Variable {
 
     /** Columns {@code from} to {@code to} as a variable of their own; its gradient is that part of this one's. */
     public Variable columns(long from, long to) {
-        return new Variable(value.columns(from, to), workspace, this, from);
+        return new Variable(value.columns(from, to), memory, this, from);
     }
 
-    /** Whether something has been added to the gradient yet. */
+    /** Whether an operation must add to the gradient, because there is one already, or writes it as the first. */
     boolean hasGradient() {
-        return gradient != null || (parent != null && parent.hasGradient());
+        return gradient != null || parent != null;
     }
 
     /** The gradient to add to, zero at first. */
@@ -46,39 +49,66 @@ public final class Variable {
             if (parent != null) {
                 existing = parent.gradient().columns(fromColumn, fromColumn + value.columns());
             } else {
-                existing = workspace().zeros(DType.F32, value.shape());
+                existing = memory().zeros(value.shape());
             }
             gradient = existing;
         }
         return existing;
     }
 
-    /** The gradient for an operation that overwrites it whole; only where {@link #hasGradient()} is false. */
-    Tensor gradientToOverwrite() {
-        if (parent != null) {
+    /** The gradient for an operation that adds to it where {@link #hasGradient()}, and else overwrites it whole: undefined at first. */
+    Tensor gradientToWrite() {
+        if (hasGradient()) {
             return gradient();
         }
-        Tensor fresh = workspace().allocate(DType.F32, value.shape());
+        Tensor fresh = memory().allocate(value.shape());
         gradient = fresh;
         return fresh;
     }
 
     /**
-     * Adds {@code incoming} to the gradient by taking the tensor over where there is none yet. The caller must not write to it
-     * again, and whoever shares it must have read it before this variable's remaining consumers add to it.
+     * Adds the gradient of {@code from} by sharing its tensor where there is none yet. Until this variable's producer has read it, nobody may
+     * write to it.
      */
-    void passGradient(Tensor incoming, Kernels kernels) {
-        if (hasGradient() || parent != null) {
-            kernels.add(gradient(), incoming, gradient());
+    void borrowGradient(Variable from, Kernels kernels) {
+        if (hasGradient()) {
+            kernels.add(gradient(), from.gradient(), gradient());
         } else {
-            gradient = incoming;
+            gradient = from.gradient();
+            borrowed = true;
         }
     }
 
-    private Workspace workspace() {
-        if (workspace == null) {
+    /**
+     * Adds the gradient of {@code from} by taking its tensor over where there is none yet; {@code from} must not be used again, and whoever
+     * else shares the tensor must have read it before this variable's remaining consumers add to it.
+     */
+    void takeGradient(Variable from, Kernels kernels) {
+        boolean wasBorrowed = from.borrowed;
+        borrowGradient(from, kernels);
+        if (borrowed && gradient == from.gradient) {
+            borrowed = wasBorrowed;
+            from.borrowed = true;
+        }
+    }
+
+    /** To be called when nobody will read the gradient again. */
+    void releaseGradient() {
+        Tensor last = gradient;
+        if (parent == null && last != null && !borrowed) {
+            memory().release(last);
+        }
+        gradient = null;
+        released = true;
+    }
+
+    private GradientMemory memory() {
+        if (memory == null) {
             throw new IllegalStateException("a value computed without a tape has no gradient");
         }
-        return workspace;
+        if (released) {
+            throw new IllegalStateException("the backward pass has carried this gradient on; it is gone");
+        }
+        return memory;
     }
 }

@@ -92,25 +92,25 @@ final class VectorElementwise {
         int columns = Math.toIntExact(y.columns());
         pool.forBlocks(y.rows(), Grain.rows(y.rows(), columns), (from, to, worker) -> {
             for (long r = from; r < to; r++) {
-                addScaled(x.rowAddress(r), factor, y.rowAddress(r), columns);
+                addScaled(y.rowAddress(r), x.rowAddress(r), factor, y.rowAddress(r), columns);
             }
         });
     }
 
-    /** {@code y[i] += factor * x[i]}, rounded once. */
-    static void addScaled(long x, float factor, long y, int columns) {
+    /** {@code out[i] = y[i] + factor * x[i]}, rounded once. */
+    static void addScaled(long y, long x, float factor, long out, int columns) {
         FloatVector factors = FloatVector.broadcast(SPECIES, factor);
         int i = 0;
         for (; i <= columns - Lanes.COUNT; i += Lanes.COUNT) {
             fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER)
                     .fma(factors, fromMemorySegment(SPECIES, ALL, y + 4L * i, ORDER))
-                    .intoMemorySegment(ALL, y + 4L * i, ORDER);
+                    .intoMemorySegment(ALL, out + 4L * i, ORDER);
         }
         if (i < columns) {
             VectorMask<Float> mask = SPECIES.indexInRange(i, columns);
             fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask)
                     .fma(factors, fromMemorySegment(SPECIES, ALL, y + 4L * i, ORDER, mask))
-                    .intoMemorySegment(ALL, y + 4L * i, ORDER, mask);
+                    .intoMemorySegment(ALL, out + 4L * i, ORDER, mask);
         }
     }
 
@@ -143,22 +143,25 @@ final class VectorElementwise {
     }
 
     /** {@code dg = dOut * u * σ(g) * (1 + g * (1 - σ(g)))} and {@code du = dOut * g * σ(g)}. */
-    void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
+    void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, boolean accumulate) {
         long rows = dOut.rows();
         int width = Math.toIntExact(dOut.columns());
         Checks.f32("dOut", dOut);
         gateUp.require("gateUp", DType.F32, rows, 2L * width);
         dGateUp.require("dGateUp", DType.F32, rows, 2L * width);
+        long zeros = pool.zeros(8L * width);
         pool.forBlocks(rows, Grain.rows(rows, (long) SIGMOID_COST * width), (from, to, worker) -> {
             for (long r = from; r < to; r++) {
-                swiGluBackward(dOut.rowAddress(r), gateUp.rowAddress(r), dGateUp.rowAddress(r), width);
+                long dGate = dGateUp.rowAddress(r);
+                swiGluBackward(dOut.rowAddress(r), gateUp.rowAddress(r), accumulate ? dGate : zeros, dGate, width);
             }
         });
     }
 
-    private static void swiGluBackward(long dOut, long gate, long dGate, int width) {
+    private static void swiGluBackward(long dOut, long gate, long before, long dGate, int width) {
         long up = gate + 4L * width;
         long dUp = dGate + 4L * width;
+        long beforeUp = before + 4L * width;
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
             FloatVector g = fromMemorySegment(SPECIES, ALL, gate + 4L * i, ORDER);
@@ -167,10 +170,10 @@ final class VectorElementwise {
             FloatVector du = fromMemorySegment(SPECIES, ALL, up + 4L * i, ORDER).mul(d);
             FloatVector one = FloatVector.broadcast(SPECIES, 1);
             FloatVector slope = one.sub(s).fma(g, one).mul(s);
-            du.fma(slope, fromMemorySegment(SPECIES, ALL, dGate + 4L * i, ORDER))
+            du.fma(slope, fromMemorySegment(SPECIES, ALL, before + 4L * i, ORDER))
                     .intoMemorySegment(ALL, dGate + 4L * i, ORDER);
             g.mul(s)
-                    .fma(d, fromMemorySegment(SPECIES, ALL, dUp + 4L * i, ORDER))
+                    .fma(d, fromMemorySegment(SPECIES, ALL, beforeUp + 4L * i, ORDER))
                     .intoMemorySegment(ALL, dUp + 4L * i, ORDER);
         }
         for (; i < width; i++) {
@@ -179,8 +182,8 @@ final class VectorElementwise {
             float d = Memory.getFloat(dOut + 4L * i);
             float du = Memory.getFloat(up + 4L * i) * d;
             float slope = Math.fma(1 - s, g, 1) * s;
-            Memory.setFloat(dGate + 4L * i, Math.fma(du, slope, Memory.getFloat(dGate + 4L * i)));
-            Memory.setFloat(dUp + 4L * i, Math.fma(g * s, d, Memory.getFloat(dUp + 4L * i)));
+            Memory.setFloat(dGate + 4L * i, Math.fma(du, slope, Memory.getFloat(before + 4L * i)));
+            Memory.setFloat(dUp + 4L * i, Math.fma(g * s, d, Memory.getFloat(beforeUp + 4L * i)));
         }
     }
 }

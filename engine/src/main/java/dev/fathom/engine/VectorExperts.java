@@ -62,7 +62,7 @@ final class VectorExperts {
         });
     }
 
-    void gatherBackward(Tensor dOut, Tensor rowOf, Tensor dx) {
+    void gatherBackward(Tensor dOut, Tensor rowOf, Tensor dx, boolean accumulate) {
         long tokens = dx.rows();
         int topK = Math.toIntExact(rowOf.columns());
         int width = Math.toIntExact(dx.columns());
@@ -70,15 +70,17 @@ final class VectorExperts {
         rowOf.require("rowOf", DType.I32, tokens, topK);
         Checks.indices("rowOf", rowOf, tokens * topK, dOut.rows());
         dOut.require("dOut", DType.F32, dOut.rows(), width);
+        long zeros = pool.zeros(4L * width);
         pool.forBlocks(tokens, Grain.rows(tokens, (long) topK * width), (from, to, worker) -> {
             for (long t = from; t < to; t++) {
-                sumOfRows(dOut, rowOf.rowAddress(t), topK, dx.rowAddress(t), width);
+                long sum = dx.rowAddress(t);
+                sumOfRows(accumulate ? sum : zeros, dOut, rowOf.rowAddress(t), topK, sum, width);
             }
         });
     }
 
-    /** {@code sum[i] += Σ_rank source[rows[rank], i]}. */
-    private static void sumOfRows(Tensor source, long rows, int topK, long sum, int width) {
+    /** {@code sum[i] = before[i] + Σ_rank source[rows[rank], i]}. */
+    private static void sumOfRows(long before, Tensor source, long rows, int topK, long sum, int width) {
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
             FloatVector ranks = FloatVector.zero(SPECIES);
@@ -86,7 +88,9 @@ final class VectorExperts {
                 ranks = ranks.add(fromMemorySegment(
                         SPECIES, ALL, source.rowAddress(Memory.getInt(rows + 4L * rank)) + 4L * i, ORDER));
             }
-            fromMemorySegment(SPECIES, ALL, sum + 4L * i, ORDER).add(ranks).intoMemorySegment(ALL, sum + 4L * i, ORDER);
+            fromMemorySegment(SPECIES, ALL, before + 4L * i, ORDER)
+                    .add(ranks)
+                    .intoMemorySegment(ALL, sum + 4L * i, ORDER);
         }
         if (i < width) {
             VectorMask<Float> mask = SPECIES.indexInRange(i, width);
@@ -95,7 +99,7 @@ final class VectorExperts {
                 ranks = ranks.add(fromMemorySegment(
                         SPECIES, ALL, source.rowAddress(Memory.getInt(rows + 4L * rank)) + 4L * i, ORDER, mask));
             }
-            fromMemorySegment(SPECIES, ALL, sum + 4L * i, ORDER, mask)
+            fromMemorySegment(SPECIES, ALL, before + 4L * i, ORDER, mask)
                     .add(ranks)
                     .intoMemorySegment(ALL, sum + 4L * i, ORDER, mask);
         }
@@ -115,14 +119,10 @@ final class VectorExperts {
         if (shared != null) {
             shared.require("shared", DType.F32, tokens, width);
         }
+        long zeros = pool.zeros(4L * width);
         pool.forBlocks(tokens, Grain.rows(tokens, (long) topK * width), (from, to, worker) -> {
             for (long t = from; t < to; t++) {
-                long start = y.rowAddress(t);
-                if (shared == null) {
-                    Memory.zero(start, 4L * width);
-                } else {
-                    start = shared.rowAddress(t);
-                }
+                long start = shared == null ? zeros : shared.rowAddress(t);
                 weightedSum(start, expertOut, rowOf.rowAddress(t), gates.rowAddress(t), topK, y.rowAddress(t), width);
             }
         });
@@ -152,7 +152,14 @@ final class VectorExperts {
         }
     }
 
-    void combineBackward(Tensor dy, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor dExpertOut, Tensor dGates) {
+    void combineBackward(
+            Tensor dy,
+            Tensor expertOut,
+            Tensor rowOf,
+            Tensor gates,
+            Tensor dExpertOut,
+            boolean accumulate,
+            Tensor dGates) {
         long tokens = dy.rows();
         int topK = Math.toIntExact(rowOf.columns());
         int width = Math.toIntExact(dy.columns());
@@ -163,13 +170,15 @@ final class VectorExperts {
         Checks.indices("rowOf", rowOf, tokens * topK, expertOut.rows());
         expertOut.require("expertOut", DType.F32, expertOut.rows(), width);
         dExpertOut.require("dExpertOut", DType.F32, expertOut.rows(), width);
+        long zeros = pool.zeros(4L * width);
         pool.forBlocks(tokens, Grain.rows(tokens, 2L * topK * width), (from, to, worker) -> {
             long lanes = pool.scratch(worker, Lanes.BYTES);
             for (long t = from; t < to; t++) {
                 for (int rank = 0; rank < topK; rank++) {
                     int row = Memory.getInt(rowOf.rowAddress(t) + 4L * rank);
                     float gate = Memory.getFloat(gates.rowAddress(t) + 4L * rank);
-                    VectorElementwise.addScaled(dy.rowAddress(t), gate, dExpertOut.rowAddress(row), width);
+                    long out = dExpertOut.rowAddress(row);
+                    VectorElementwise.addScaled(accumulate ? out : zeros, dy.rowAddress(t), gate, out, width);
                     long dGate = dGates.rowAddress(t) + 4L * rank;
                     float dot = Lanes.dot(dy.rowAddress(t), expertOut.rowAddress(row), width, lanes);
                     Memory.setFloat(dGate, Memory.getFloat(dGate) + dot);

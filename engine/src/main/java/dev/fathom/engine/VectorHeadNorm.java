@@ -55,7 +55,7 @@ final class VectorHeadNorm {
                     float inverse = Checks.floatAt(inverseRms, n * heads + h);
                     float dot = VectorNorm.tripleDot(weight.address(), dOut, input, width, lanes);
                     float pull = (float) (-(double) dot * inverse * inverse * inverse / width);
-                    VectorNorm.inputGradient(
+                    inputGradient(
                             weight.address(), dOut, input, inverse, pull, dx.rowAddress(n) + at, width);
                 }
             }
@@ -72,6 +72,28 @@ final class VectorHeadNorm {
         x.require("x", DType.F32, x.rows(), heads * weight.size());
         Checks.denseF32("weight", weight, weight.size());
         Checks.denseF32("inverseRms", inverseRms, x.rows() * heads);
+    }
+
+    /** {@code dx[i] += inverse * w[i] * dy[i] + pull * x[i]}. */
+    private static void inputGradient(long weight, long dy, long x, float inverse, float pull, long dx, int width) {
+        FloatVector inverses = FloatVector.broadcast(SPECIES, inverse);
+        FloatVector pulls = FloatVector.broadcast(SPECIES, pull);
+        int i = 0;
+        for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
+            FloatVector sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER)
+                    .fma(pulls, fromMemorySegment(SPECIES, ALL, dx + 4L * i, ORDER));
+            FloatVector product = fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER)
+                    .mul(fromMemorySegment(SPECIES, ALL, dy + 4L * i, ORDER));
+            product.fma(inverses, sum).intoMemorySegment(ALL, dx + 4L * i, ORDER);
+        }
+        if (i < width) {
+            VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+            FloatVector sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask)
+                    .fma(pulls, fromMemorySegment(SPECIES, ALL, dx + 4L * i, ORDER, mask));
+            FloatVector product = fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER, mask)
+                    .mul(fromMemorySegment(SPECIES, ALL, dy + 4L * i, ORDER, mask));
+            product.fma(inverses, sum).intoMemorySegment(ALL, dx + 4L * i, ORDER, mask);
+        }
     }
 
     private static void weightGradient(

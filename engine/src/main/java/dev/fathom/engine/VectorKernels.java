@@ -83,8 +83,9 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void rmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, Tensor dWeight) {
-        norm.rmsNormBackward(dy, x, weight, inverseRms, dx, dWeight);
+    public void rmsNormBackward(
+            Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, boolean accumulate, Tensor dWeight) {
+        norm.rmsNormBackward(dy, x, weight, inverseRms, dx, accumulate, dWeight);
     }
 
     @Override
@@ -186,8 +187,8 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
-        elementwise.swiGluBackward(dOut, gateUp, dGateUp);
+    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, boolean accumulate) {
+        elementwise.swiGluBackward(dOut, gateUp, dGateUp, accumulate);
     }
 
     @Override
@@ -234,8 +235,8 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void gatherBackward(Tensor dOut, Tensor rowOf, Tensor dx) {
-        this.experts.gatherBackward(dOut, rowOf, dx);
+    public void gatherBackward(Tensor dOut, Tensor rowOf, Tensor dx, boolean accumulate) {
+        this.experts.gatherBackward(dOut, rowOf, dx, accumulate);
     }
 
     @Override
@@ -245,8 +246,14 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public void combineBackward(
-            Tensor dy, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor dExpertOut, Tensor dGates) {
-        this.experts.combineBackward(dy, expertOut, rowOf, gates, dExpertOut, dGates);
+            Tensor dy,
+            Tensor expertOut,
+            Tensor rowOf,
+            Tensor gates,
+            Tensor dExpertOut,
+            boolean accumulate,
+            Tensor dGates) {
+        this.experts.combineBackward(dy, expertOut, rowOf, gates, dExpertOut, accumulate, dGates);
     }
 
     @Override

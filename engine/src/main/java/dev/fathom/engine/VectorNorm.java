@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
  * RMSNorm (arXiv 1910.07467): {@code y = w * x * r} with {@code r = 1 / sqrt(mean(x²) + eps)}, fused with the residual addition before it.
  */
 final class VectorNorm {
+    /** Rows whose share of dWeight is summed before it is added to that of other rows. */
+    private static final int BLOCK = 32;
+
     private final WorkerPool pool;
 
     VectorNorm(WorkerPool pool) {
@@ -98,10 +101,12 @@ final class VectorNorm {
     }
 
     /**
-     * With {@code r} the inverse RMS and {@code d} the width, {@code dx[i] += r w[i] dy[i] - x[i] r³/d Σ_j w[j] dy[j] x[j]}, a row by itself;
-     * and {@code dWeight[i] += Σ_n dy[n,i] x[n,i] r[n]}, over the rows in order.
+     * With {@code r} the inverse RMS and {@code d} the width, {@code dx[i] = r w[i] dy[i] - x[i] r³/d Σ_j w[j] dy[j] x[j]}, a row by itself;
+     * and {@code dWeight[i] += Σ_n dy[n,i] x[n,i] r[n]}: over the rows of each block in order, then over the blocks in order, so that one pass
+     * over memory serves both and threads do not show.
      */
-    void rmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, Tensor dWeight) {
+    void rmsNormBackward(
+            Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, boolean accumulate, Tensor dWeight) {
         long rows = x.rows();
         int width = Math.toIntExact(x.columns());
         Checks.f32("x", x);
@@ -110,25 +115,27 @@ final class VectorNorm {
         Checks.denseF32("weight", weight, width);
         Checks.denseF32("inverseRms", inverseRms, rows);
         Checks.denseF32("dWeight", dWeight, width);
-        pool.forBlocks(rows, Grain.rows(rows, 2L * width), (from, to, worker) -> {
+        long zeros = pool.zeros(4L * width);
+        long partial = Memory.align(4L * width);
+        long blocks = (rows + BLOCK - 1) / BLOCK;
+        long partials = pool.partials(blocks * partial);
+        pool.forBlocks(rows, BLOCK, (from, to, worker) -> {
             long lanes = pool.scratch(worker, Lanes.BYTES);
+            long sums = partials + from / BLOCK * partial;
+            Memory.zero(sums, 4L * width);
             for (long n = from; n < to; n++) {
+                long a = dy.rowAddress(n);
+                long b = x.rowAddress(n);
+                long c = dx.rowAddress(n);
                 float inverse = Checks.floatAt(inverseRms, n);
-                float dot = tripleDot(weight.address(), dy.rowAddress(n), x.rowAddress(n), width, lanes);
+                float dot = tripleDot(weight.address(), a, b, width, lanes);
                 float pull = (float) (-(double) dot * inverse * inverse * inverse / width);
-                inputGradient(
-                        weight.address(), dy.rowAddress(n), x.rowAddress(n), inverse, pull, dx.rowAddress(n), width);
+                gradients(weight.address(), a, b, inverse, pull, accumulate ? c : zeros, c, sums, width);
             }
         });
-        pool.forBlocks(width, Grain.columns(width, 2 * rows, pool.threads()), (from, to, worker) -> {
-            long column = from;
-            for (; column + 4L * Lanes.COUNT <= to; column += 4L * Lanes.COUNT) {
-                weightGradient4(dy, x, inverseRms, column, dWeight);
-            }
-            for (; column < to; column += Lanes.COUNT) {
-                weightGradient(dy, x, inverseRms, column, SPECIES.indexInRange((int) column, (int) to), dWeight);
-            }
-        });
+        for (long block = 0; block < blocks; block++) {
+            VectorElementwise.add(dWeight.address(), partials + block * partial, dWeight.address(), width);
+        }
     }
 
     /** {@code Σ w[i] dy[i] x[i]}. */
@@ -152,71 +159,31 @@ final class VectorNorm {
         return Lanes.sum(lanes);
     }
 
-    /** {@code dx[i] += inverse * w[i] * dy[i] + pull * x[i]}. */
-    static void inputGradient(long weight, long dy, long x, float inverse, float pull, long dx, int width) {
+    /** {@code dx[i] = before[i] + inverse * w[i] * dy[i] + pull * x[i]} and {@code dWeight[i] += inverse * x[i] * dy[i]}. */
+    private static void gradients(
+            long weight, long dy, long x, float inverse, float pull, long before, long dx, long dWeight, int width) {
         FloatVector inverses = FloatVector.broadcast(SPECIES, inverse);
         FloatVector pulls = FloatVector.broadcast(SPECIES, pull);
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER)
-                    .fma(pulls, fromMemorySegment(SPECIES, ALL, dx + 4L * i, ORDER));
-            FloatVector product = fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER)
-                    .mul(fromMemorySegment(SPECIES, ALL, dy + 4L * i, ORDER));
-            product.fma(inverses, sum).intoMemorySegment(ALL, dx + 4L * i, ORDER);
+            FloatVector input = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER);
+            FloatVector output = fromMemorySegment(SPECIES, ALL, dy + 4L * i, ORDER);
+            FloatVector sum = input.fma(pulls, fromMemorySegment(SPECIES, ALL, before + 4L * i, ORDER));
+            fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER)
+                    .mul(output)
+                    .fma(inverses, sum)
+                    .intoMemorySegment(ALL, dx + 4L * i, ORDER);
+            input.mul(inverses)
+                    .fma(output, fromMemorySegment(SPECIES, ALL, dWeight + 4L * i, ORDER))
+                    .intoMemorySegment(ALL, dWeight + 4L * i, ORDER);
         }
-        if (i < width) {
-            VectorMask<Float> mask = SPECIES.indexInRange(i, width);
-            FloatVector sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask)
-                    .fma(pulls, fromMemorySegment(SPECIES, ALL, dx + 4L * i, ORDER, mask));
-            FloatVector product = fromMemorySegment(SPECIES, ALL, weight + 4L * i, ORDER, mask)
-                    .mul(fromMemorySegment(SPECIES, ALL, dy + 4L * i, ORDER, mask));
-            product.fma(inverses, sum).intoMemorySegment(ALL, dx + 4L * i, ORDER, mask);
+        for (; i < width; i++) {
+            float input = Memory.getFloat(x + 4L * i);
+            float output = Memory.getFloat(dy + 4L * i);
+            float sum = Math.fma(input, pull, Memory.getFloat(before + 4L * i));
+            Memory.setFloat(dx + 4L * i, Math.fma(Memory.getFloat(weight + 4L * i) * output, inverse, sum));
+            float total = Math.fma(input * inverse, output, Memory.getFloat(dWeight + 4L * i));
+            Memory.setFloat(dWeight + 4L * i, total);
         }
-    }
-
-    /** Four vectors of columns at a time: each row's cache lines are read once, and four sums hide the latency of one. */
-    private static void weightGradient4(Tensor dy, Tensor x, Tensor inverseRms, long column, Tensor dWeight) {
-        long rows = x.rows();
-        long step = 4L * Lanes.COUNT;
-        FloatVector sum0 = FloatVector.zero(SPECIES);
-        FloatVector sum1 = FloatVector.zero(SPECIES);
-        FloatVector sum2 = FloatVector.zero(SPECIES);
-        FloatVector sum3 = FloatVector.zero(SPECIES);
-        for (long n = 0; n < rows; n++) {
-            FloatVector inverse = FloatVector.broadcast(SPECIES, Checks.floatAt(inverseRms, n));
-            long a = dy.rowAddress(n) + 4 * column;
-            long b = x.rowAddress(n) + 4 * column;
-            sum0 = fromMemorySegment(SPECIES, ALL, b, ORDER)
-                    .mul(inverse)
-                    .fma(fromMemorySegment(SPECIES, ALL, a, ORDER), sum0);
-            sum1 = fromMemorySegment(SPECIES, ALL, b + step, ORDER)
-                    .mul(inverse)
-                    .fma(fromMemorySegment(SPECIES, ALL, a + step, ORDER), sum1);
-            sum2 = fromMemorySegment(SPECIES, ALL, b + 2 * step, ORDER)
-                    .mul(inverse)
-                    .fma(fromMemorySegment(SPECIES, ALL, a + 2 * step, ORDER), sum2);
-            sum3 = fromMemorySegment(SPECIES, ALL, b + 3 * step, ORDER)
-                    .mul(inverse)
-                    .fma(fromMemorySegment(SPECIES, ALL, a + 3 * step, ORDER), sum3);
-        }
-        long out = dWeight.address() + 4 * column;
-        fromMemorySegment(SPECIES, ALL, out, ORDER).add(sum0).intoMemorySegment(ALL, out, ORDER);
-        fromMemorySegment(SPECIES, ALL, out + step, ORDER).add(sum1).intoMemorySegment(ALL, out + step, ORDER);
-        fromMemorySegment(SPECIES, ALL, out + 2 * step, ORDER).add(sum2).intoMemorySegment(ALL, out + 2 * step, ORDER);
-        fromMemorySegment(SPECIES, ALL, out + 3 * step, ORDER).add(sum3).intoMemorySegment(ALL, out + 3 * step, ORDER);
-    }
-
-    private static void weightGradient(
-            Tensor dy, Tensor x, Tensor inverseRms, long column, VectorMask<Float> mask, Tensor dWeight) {
-        long rows = x.rows();
-        FloatVector sum = FloatVector.zero(SPECIES);
-        for (long n = 0; n < rows; n++) {
-            FloatVector inverse = FloatVector.broadcast(SPECIES, Checks.floatAt(inverseRms, n));
-            FloatVector input = fromMemorySegment(SPECIES, ALL, x.rowAddress(n) + 4 * column, ORDER, mask);
-            sum = input.mul(inverse)
-                    .fma(fromMemorySegment(SPECIES, ALL, dy.rowAddress(n) + 4 * column, ORDER, mask), sum);
-        }
-        long out = dWeight.address() + 4 * column;
-        fromMemorySegment(SPECIES, ALL, out, ORDER, mask).add(sum).intoMemorySegment(ALL, out, ORDER, mask);
     }
 }

@@ -28,8 +28,13 @@ public final class WorkerPool implements AutoCloseable {
     /** Polls before a caller whose tasks are all taken gives its core to whoever wants it: another process may hold up a worker. */
     private static final int SPINS_BEFORE_YIELD = 2_000;
 
+    /** Bytes of one task of {@link #zero}. */
+    private static final long ZERO_BLOCK = 256 << 10;
+
     private final Worker[] workers;
     private final MemorySegment[] scratch;
+    private MemorySegment partials = Arena.ofAuto().allocate(1 << 16, Memory.ALIGNMENT);
+    private MemorySegment zeros = Arena.ofAuto().allocate(1 << 16, Memory.ALIGNMENT);
     private volatile @Nullable Job job;
     private volatile boolean closed;
 
@@ -132,12 +137,36 @@ public final class WorkerPool implements AutoCloseable {
         void run(long from, long to, int worker);
     }
 
+    /** Fills bytes with zero, on all threads where it pays. */
+    public void zero(long address, long bytes) {
+        forBlocks(bytes, ZERO_BLOCK, (from, to, worker) -> Memory.zero(address + from, to - from));
+    }
+
     /** Address of at least {@code bytes} of scratch memory of this worker, valid until its next call. */
     public long scratch(int worker, long bytes) {
         if (scratch[worker].byteSize() < bytes) {
             scratch[worker] = Arena.ofAuto().allocate(Memory.align(bytes + bytes / 2), Memory.ALIGNMENT);
         }
         return scratch[worker].address();
+    }
+
+    /**
+     * Address of at least {@code bytes} of memory for the partial results of one job's tasks, valid until the next call; for the thread that
+     * calls {@link #run}.
+     */
+    public long partials(long bytes) {
+        if (partials.byteSize() < bytes) {
+            partials = Arena.ofAuto().allocate(Memory.align(bytes + bytes / 2), Memory.ALIGNMENT);
+        }
+        return partials.address();
+    }
+
+    /** Address of at least {@code bytes} of zeros, not to be written; for the thread that calls {@link #run}. */
+    public long zeros(long bytes) {
+        if (zeros.byteSize() < bytes) {
+            zeros = Arena.ofAuto().allocate(Memory.align(bytes + bytes / 2), Memory.ALIGNMENT);
+        }
+        return zeros.address();
     }
 
     /** One persistent thread. */

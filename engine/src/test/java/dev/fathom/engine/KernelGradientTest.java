@@ -46,7 +46,7 @@ class KernelGradientTest {
         Tensor dx = zeros(3, 21);
         Tensor dWeight = zeros(21);
         VECTOR.rmsNorm(x, null, weight, 1e-3f, null, y, inverse);
-        VECTOR.rmsNormBackward(weights, x, weight, inverse, dx, dWeight);
+        VECTOR.rmsNormBackward(weights, x, weight, inverse, dx, true, dWeight);
         Tensors.assertGradient("x", x, dx, () -> {
             REFERENCE.rmsNorm(x, null, weight, 1e-3f, null, y, inverse);
             return Tensors.weightedSum(weights, y);
@@ -123,7 +123,7 @@ class KernelGradientTest {
         Tensor weights = Tensors.normal(random, 3, 19);
         Tensor out = zeros(3, 19);
         Tensor gradient = zeros(3, 2 * 19);
-        VECTOR.swiGluBackward(weights, gateUp, gradient);
+        VECTOR.swiGluBackward(weights, gateUp, gradient, true);
         Tensors.assertGradient("gateUp", gateUp, gradient, () -> {
             REFERENCE.swiGlu(gateUp, out);
             return Tensors.weightedSum(weights, out);
@@ -179,8 +179,8 @@ class KernelGradientTest {
         Tensor dSorted = zeros(6, 17);
         Tensor dGates = zeros(3, 2);
         Tensor dx = zeros(3, 17);
-        VECTOR.combineBackward(weights, sorted, rowOf, gates, dSorted, dGates);
-        VECTOR.gatherBackward(dSorted, rowOf, dx);
+        VECTOR.combineBackward(weights, sorted, rowOf, gates, dSorted, true, dGates);
+        VECTOR.gatherBackward(dSorted, rowOf, dx, true);
         Tensors.assertGradient("x", x, dx, () -> {
             REFERENCE.gather(x, tokenOf, sorted);
             REFERENCE.combine(null, sorted, rowOf, gates, y);

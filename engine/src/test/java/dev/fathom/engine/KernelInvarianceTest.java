@@ -141,9 +141,9 @@ class KernelInvarianceTest {
             Tensor dx = zeros(ROWS, WIDTH);
             Tensor dWeight = zeros(WIDTH);
             k.rmsNorm(x, null, weight, 1e-6f, null, y, inverse);
-            k.rmsNormBackward(dy, x, weight, inverse, dx, dWeight);
+            k.rmsNormBackward(dy, x, weight, inverse, dx, false, dWeight);
             Tensor dGateUp = zeros(ROWS, 2 * WIDTH);
-            k.swiGluBackward(dy, gateUp, dGateUp);
+            k.swiGluBackward(dy, gateUp, dGateUp, false);
             Tensor dHeadWeight = zeros(WIDTH);
             Tensor headInverse = zeros(ROWS, 2);
             k.rmsNormHeads(gateUp, 2, weight, 1e-6f, zeros(ROWS, 2 * WIDTH), headInverse);
@@ -169,8 +169,8 @@ class KernelInvarianceTest {
             k.gather(x, tokenOf, sorted);
             Tensor dSorted = zeros((long) ROWS * ROUTING.topK(), WIDTH);
             Tensor dGates = zeros(ROWS, ROUTING.topK());
-            k.combineBackward(dy, sorted, rowOf, routed.gates(), dSorted, dGates);
-            k.gatherBackward(dSorted, rowOf, dx);
+            k.combineBackward(dy, sorted, rowOf, routed.gates(), dSorted, false, dGates);
+            k.gatherBackward(dSorted, rowOf, dx, true);
             Tensor logProbs = zeros(ROWS);
             Tensor logSumExp = zeros(ROWS);
             k.logProbs(x, targets, 1, logProbs, logSumExp, null);

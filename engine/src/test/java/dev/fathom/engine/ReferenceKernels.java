@@ -20,6 +20,13 @@ public final class ReferenceKernels implements Kernels {
         return 1 / (1 + StrictMath.exp(-x));
     }
 
+    /** A gradient that is not added to begins at zero. */
+    private static void begin(Tensor gradient, boolean accumulate) {
+        if (!accumulate) {
+            gradient.zero();
+        }
+    }
+
     private static void plus(Tensor tensor, long row, long column, double value) {
         tensor.set(row, column, (float) (tensor.get(row, column) + value));
     }
@@ -130,7 +137,9 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
-    public void rmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, Tensor dWeight) {
+    public void rmsNormBackward(
+            Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor dx, boolean accumulate, Tensor dWeight) {
+        begin(dx, accumulate);
         int width = Math.toIntExact(x.columns());
         double[] weightSums = new double[width];
         for (long n = 0; n < x.rows(); n++) {
@@ -360,7 +369,8 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
-    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
+    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, boolean accumulate) {
+        begin(dGateUp, accumulate);
         long width = dOut.columns();
         for (long n = 0; n < dOut.rows(); n++) {
             for (long j = 0; j < width; j++) {
@@ -537,7 +547,8 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
-    public void gatherBackward(Tensor dOut, Tensor rowOf, Tensor dx) {
+    public void gatherBackward(Tensor dOut, Tensor rowOf, Tensor dx, boolean accumulate) {
+        begin(dx, accumulate);
         for (long t = 0; t < dx.rows(); t++) {
             for (long j = 0; j < dx.columns(); j++) {
                 double sum = 0;
@@ -564,7 +575,14 @@ public final class ReferenceKernels implements Kernels {
 
     @Override
     public void combineBackward(
-            Tensor dy, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor dExpertOut, Tensor dGates) {
+            Tensor dy,
+            Tensor expertOut,
+            Tensor rowOf,
+            Tensor gates,
+            Tensor dExpertOut,
+            boolean accumulate,
+            Tensor dGates) {
+        begin(dExpertOut, accumulate);
         for (long t = 0; t < dy.rows(); t++) {
             for (long rank = 0; rank < rowOf.columns(); rank++) {
                 int row = rowOf.getInt(t, rank);

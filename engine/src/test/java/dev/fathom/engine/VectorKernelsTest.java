@@ -112,14 +112,15 @@ class VectorKernelsTest {
             Tensor unused = Tensor.zeros(DType.F32, rows, width);
             Tensor unusedWeight = Tensor.zeros(DType.F32, width);
             VECTOR.rmsNorm(x, null, weight, 1e-6f, null, unused, inverse);
+            boolean accumulate = random.nextBoolean();
             both(
                     "dx",
                     Tensors.any(random, rows, width),
-                    (k, d) -> k.rmsNormBackward(dy, x, weight, inverse, d, unusedWeight));
+                    (k, d) -> k.rmsNormBackward(dy, x, weight, inverse, d, accumulate, unusedWeight));
             Tensor dWeight = Tensors.normal(random, width);
             Tensor expected = Tensors.copy(dWeight).reshape(width);
-            VECTOR.rmsNormBackward(dy, x, weight, inverse, unused, dWeight);
-            REFERENCE.rmsNormBackward(dy, x, weight, inverse, unused, expected);
+            VECTOR.rmsNormBackward(dy, x, weight, inverse, unused, false, dWeight);
+            REFERENCE.rmsNormBackward(dy, x, weight, inverse, unused, false, expected);
             Tensors.assertClose("dWeight", dWeight, expected, 2e-5); // a sum over rows
         });
     }
@@ -255,8 +256,12 @@ class VectorKernelsTest {
         sizes((random, rows, width) -> {
             Tensor gateUp = Tensors.any(random, rows, 2L * width);
             Tensor dOut = Tensors.any(random, rows, width);
+            boolean accumulate = random.nextBoolean();
             both("out", Tensors.any(random, rows, width), (k, out) -> k.swiGlu(gateUp, out));
-            both("dGateUp", Tensors.any(random, rows, 2L * width), (k, d) -> k.swiGluBackward(dOut, gateUp, d));
+            both(
+                    "dGateUp",
+                    Tensors.any(random, rows, 2L * width),
+                    (k, d) -> k.swiGluBackward(dOut, gateUp, d, accumulate));
         });
     }
 
@@ -401,21 +406,25 @@ class VectorKernelsTest {
             Tensors.assertSameBits("tokenOf", tokenOf, expectedTokenOf);
 
             int pairs = tokens * topK;
+            boolean accumulate = random.nextBoolean();
             Tensor x = Tensors.any(random, tokens, width);
             Tensor sorted = Tensors.any(random, pairs, width);
             Tensor gates = Tensors.normal(random, tokens, topK);
             Tensor dSorted = Tensors.any(random, pairs, width);
             Tensor dGates = Tensors.any(random, tokens, topK);
             both("gather", Tensors.any(random, pairs, width), (k, out) -> k.gather(x, tokenOf, out));
-            both("gather back", Tensors.any(random, tokens, width), (k, d) -> k.gatherBackward(sorted, rowOf, d));
+            both(
+                    "gather back",
+                    Tensors.any(random, tokens, width),
+                    (k, d) -> k.gatherBackward(sorted, rowOf, d, accumulate));
             both("combine", Tensors.any(random, tokens, width), (k, y) -> k.combine(x, sorted, rowOf, gates, y));
             both("alone", Tensors.any(random, tokens, width), (k, y) -> k.combine(null, sorted, rowOf, gates, y));
             Tensor gateSink = Tensor.zeros(DType.F32, tokens, topK);
             Tensor rowSink = Tensor.zeros(DType.F32, pairs, width);
-            both("dExpertOut", dSorted, (k, d) -> k.combineBackward(x, sorted, rowOf, gates, d, gateSink));
+            both("dExpertOut", dSorted, (k, d) -> k.combineBackward(x, sorted, rowOf, gates, d, accumulate, gateSink));
             Tensor expectedGates = Tensors.copy(dGates);
-            VECTOR.combineBackward(x, sorted, rowOf, gates, rowSink, dGates);
-            REFERENCE.combineBackward(x, sorted, rowOf, gates, rowSink, expectedGates);
+            VECTOR.combineBackward(x, sorted, rowOf, gates, rowSink, false, dGates);
+            REFERENCE.combineBackward(x, sorted, rowOf, gates, rowSink, false, expectedGates);
             Tensors.assertClose("dGates", dGates, expectedGates, 2e-5); // a sum of products of any sign
         });
     }

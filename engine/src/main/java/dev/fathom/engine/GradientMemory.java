@@ -1,0 +1,46 @@
+package dev.fathom.engine;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Where the gradients of one backward pass live. Memory that no operation will read again serves the next gradient of its size: a backward
+ * pass then walks up and down in the same few megabytes, which stay in cache, where fresh memory would be fetched and written back once per
+ * tensor.
+ */
+final class GradientMemory {
+    private final Workspace workspace;
+    private final WorkerPool pool;
+    private final Map<Long, Deque<Tensor>> free = new HashMap<>();
+
+    GradientMemory(Workspace workspace, WorkerPool pool) {
+        this.workspace = workspace;
+        this.pool = pool;
+    }
+
+    /** A dense F32 tensor with undefined contents. */
+    Tensor allocate(long... shape) {
+        long size = 1;
+        for (long dim : shape) {
+            size *= dim;
+        }
+        Deque<Tensor> released = free.get(size);
+        return released == null || released.isEmpty()
+                ? workspace.allocate(DType.F32, shape)
+                : released.pop().reshape(shape);
+    }
+
+    /** A dense F32 tensor of zeros. */
+    Tensor zeros(long... shape) {
+        Tensor tensor = allocate(shape);
+        pool.zero(tensor.address(), tensor.size() * Float.BYTES);
+        return tensor;
+    }
+
+    /** Takes back what {@link #allocate} gave: its contents will be overwritten. */
+    void release(Tensor tensor) {
+        free.computeIfAbsent(tensor.size(), size -> new ArrayDeque<>()).push(tensor);
+    }
+}
