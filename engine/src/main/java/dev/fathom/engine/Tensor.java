@@ -1,6 +1,5 @@
 package dev.fathom.engine;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -34,7 +33,7 @@ public final class Tensor {
 
     /** A zero-filled tensor whose memory is freed when it is no longer reachable. */
     public static Tensor zeros(DType dtype, long... shape) {
-        return of(Arena.ofAuto().allocate(Math.max(1, bytesOf(dtype, shape)), Memory.ALIGNMENT), dtype, shape);
+        return of(HugePages.allocate(Math.max(1, bytesOf(dtype, shape))), dtype, shape);
     }
 
     /** A tensor over existing native memory, dense; the segment must be at least as large as the shape asks. */

@@ -1,6 +1,5 @@
 package dev.fathom.engine;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,7 +32,7 @@ public final class Workspace {
         }
         if (block == blocks.size()) {
             long last = blocks.isEmpty() ? FIRST_BLOCK : blocks.getLast().byteSize();
-            blocks.add(Arena.ofAuto().allocate(Math.max(last, reserved), Memory.ALIGNMENT));
+            blocks.add(HugePages.allocate(Math.max(last, reserved)));
         }
         Tensor tensor = Tensor.of(blocks.get(block).asSlice(offset, reserved), dtype, shape);
         offset += reserved;
@@ -54,7 +53,7 @@ public final class Workspace {
         if (blocks.size() > 1) {
             blocks.clear();
             // An eighth more than ever used: packed batches vary a little from step to step.
-            blocks.add(Arena.ofAuto().allocate(Memory.align(peak + peak / 8), Memory.ALIGNMENT));
+            blocks.add(HugePages.allocate(Memory.align(peak + peak / 8)));
         }
         block = 0;
         offset = 0;
