@@ -6,7 +6,6 @@ import static dev.fathom.engine.Memory.ORDER;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import org.jspecify.annotations.Nullable;
 
@@ -17,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * the same operations. So a sampled token's log-probability is, to the bit, the one that training computes for it later.
  */
 final class VectorLogProbs {
-    /** Below this, exp is 0 in float. Moved here, a logit of minus infinity does no harm in the products {@code p log p}. */
-    private static final float FLOOR = -200;
+    /** Here and below, exp is 0 in float. Moved here, a logit of minus infinity does no harm in the products {@code p log p}. */
+    private static final float FLOOR = VectorMath.EXP_LOWEST;
 
     /** An exponential and its neighbourhood, in plain element operations. */
     private static final int EXP_COST = 8;
@@ -63,11 +62,12 @@ final class VectorLogProbs {
                 sumsOfExponentials(row, inverseTemperature, max, vocabulary, lanes, lanes + Lanes.BYTES);
                 float sum = Lanes.sum(lanes);
                 int target = Checks.intAt(targets, n);
-                Checks.setFloat(logProbs, n, target < 0 ? 0 : logProb(row, target, inverseTemperature, max, sum));
-                Checks.setFloat(logSumExp, n, (float) (max + StrictMath.log(sum)));
+                double logSum = StrictMath.log(sum);
+                Checks.setFloat(logProbs, n, target < 0 ? 0 : logProb(row, target, inverseTemperature, max, logSum));
+                Checks.setFloat(logSumExp, n, (float) (max + logSum));
                 if (entropy != null) {
                     double mean = (double) Lanes.sum(lanes + Lanes.BYTES) / sum;
-                    Checks.setFloat(entropy, n, (float) (StrictMath.log(sum) - mean));
+                    Checks.setFloat(entropy, n, (float) (logSum - mean));
                 }
             }
         });
@@ -90,23 +90,37 @@ final class VectorLogProbs {
     }
 
     /** The one formula for a token's log-probability. */
-    private static float logProb(long row, int token, float inverseTemperature, float max, float sum) {
+    private static float logProb(long row, int token, float inverseTemperature, float max, double logSum) {
         float scaled = Memory.getFloat(row + 4L * token) * inverseTemperature;
-        return (float) ((double) scaled - max - StrictMath.log(sum));
+        return (float) ((double) scaled - max - logSum);
     }
 
-    /** The largest logit. The order does not matter, so neither do the lanes. */
+    /**
+     * The largest logit; the order does not matter. Four vectors at a time, because each comparison waits for the one before it. (A NaN
+     * is passed over here and shows in the sum of the exponentials.)
+     */
     private static float largest(long row, int vocabulary) {
-        FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+        FloatVector max0 = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+        FloatVector max1 = max0;
+        FloatVector max2 = max0;
+        FloatVector max3 = max0;
         int i = 0;
-        for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {
-            max = max.max(fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER));
+        for (; i <= vocabulary - 4 * Lanes.COUNT; i += 4 * Lanes.COUNT) {
+            FloatVector x0 = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER);
+            FloatVector x1 = fromMemorySegment(SPECIES, ALL, row + 4L * (i + Lanes.COUNT), ORDER);
+            FloatVector x2 = fromMemorySegment(SPECIES, ALL, row + 4L * (i + 2 * Lanes.COUNT), ORDER);
+            FloatVector x3 = fromMemorySegment(SPECIES, ALL, row + 4L * (i + 3 * Lanes.COUNT), ORDER);
+            max0 = max0.blend(x0, x0.compare(VectorOperators.GT, max0));
+            max1 = max1.blend(x1, x1.compare(VectorOperators.GT, max1));
+            max2 = max2.blend(x2, x2.compare(VectorOperators.GT, max2));
+            max3 = max3.blend(x3, x3.compare(VectorOperators.GT, max3));
         }
-        if (i < vocabulary) {
-            VectorMask<Float> mask = SPECIES.indexInRange(i, vocabulary);
-            max = max.lanewise(VectorOperators.MAX, fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER, mask), mask);
+        float max = max0.max(max1).max(max2.max(max3)).reduceLanes(VectorOperators.MAX);
+        for (; i < vocabulary; i++) {
+            float x = Memory.getFloat(row + 4L * i);
+            max = x > max ? x : max;
         }
-        return max.reduceLanes(VectorOperators.MAX);
+        return max;
     }
 
     /** Leaves {@code Σ exp(z_i)} in the lanes and {@code Σ exp(z_i) z_i} in the products. */
@@ -119,9 +133,10 @@ final class VectorLogProbs {
                 FloatVector z = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER)
                         .mul(inverseTemperature)
                         .sub(max);
-                FloatVector e = VectorMath.exp(z);
+                z = z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR));
+                FloatVector e = VectorMath.expNotPositive(z);
                 sum = sum.add(e);
-                product = e.fma(z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR)), product);
+                product = e.fma(z, product);
             }
             sum.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
             product.intoMemorySegment(ALL, products + 4L * part, ORDER);
@@ -170,7 +185,8 @@ final class VectorLogProbs {
             FloatVector z = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER)
                     .mul(inverseTemperature)
                     .sub(logSumExp);
-            VectorMath.exp(z).mul(factor).intoMemorySegment(ALL, row + 4L * i, ORDER);
+            z = z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR));
+            VectorMath.expNotPositive(z).mul(factor).intoMemorySegment(ALL, row + 4L * i, ORDER);
         }
         for (; i < vocabulary; i++) {
             float z = Memory.getFloat(row + 4L * i) * inverseTemperature - logSumExp;
@@ -215,7 +231,7 @@ final class VectorLogProbs {
                         ? indexOf(largest, row, vocabulary)
                         : invert(exponentials, vocabulary, Checks.floatAt(uniforms, n), lanes);
                 Checks.setInt(tokens, n, token);
-                Checks.setFloat(logProbs, n, logProb(row, token, inverse, max, sum));
+                Checks.setFloat(logProbs, n, logProb(row, token, inverse, max, StrictMath.log(sum)));
             }
         });
     }
@@ -227,7 +243,8 @@ final class VectorLogProbs {
             FloatVector z = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER)
                     .mul(inverseTemperature)
                     .sub(max);
-            VectorMath.exp(z).intoMemorySegment(ALL, out + 4L * i, ORDER);
+            z = z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR));
+            VectorMath.expNotPositive(z).intoMemorySegment(ALL, out + 4L * i, ORDER);
         }
         for (; i < vocabulary; i++) {
             float z = Memory.getFloat(row + 4L * i) * inverseTemperature - max;

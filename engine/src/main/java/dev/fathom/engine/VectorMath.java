@@ -20,14 +20,14 @@ import jdk.incubator.vector.VectorOperators;
  */
 public final class VectorMath {
     /** Below this exp is less than half the smallest float: the result is 0. Also where -∞ is moved to. */
-    private static final float EXP_LOWEST = -104f;
+    static final float EXP_LOWEST = -104f;
 
     /** Above 88.73 the result is infinite. Also where +∞ is moved to. */
     private static final float EXP_HIGHEST = 89f;
 
     private static final float INVERSE_LN2 = 1.44269504088896341f;
 
-    /** 1.5 · 2^23: adding it rounds to an integer, which then stands in the low bits. */
+    /** 1.5 · 2^23: adding it rounds to an integer, which then stands in the low bits; above them nine bits are 0. */
     private static final float ROUNDER = 12582912f;
 
     private static final int ROUNDER_BITS = 0x4B400000;
@@ -99,6 +99,30 @@ public final class VectorMath {
         float scale1 = Float.intBitsToFloat((half + EXPONENT_BIAS) << MANTISSA_BITS);
         float scale2 = Float.intBitsToFloat((rest + EXPONENT_BIAS) << MANTISSA_BITS);
         return p * scale1 * scale2;
+    }
+
+    /**
+     * The same bits as {@link #exp(FloatVector)} for {@code -104 <= x <= 0} (NaN stays NaN; rounding may have carried x a little above 0), in
+     * three quarters of the operations: the sum with the rounder holds {@code n + 101} in a float's exponent bits but for a shift, as
+     * {@code 2^(n+101)} never leaves the normal range.
+     */
+    static FloatVector expNotPositive(FloatVector x) {
+        var species = x.species();
+        FloatVector rounder = FloatVector.broadcast(species, ROUNDER + (101 + EXPONENT_BIAS));
+        FloatVector t = x.fma(FloatVector.broadcast(species, INVERSE_LN2), rounder);
+        FloatVector n = t.sub(rounder);
+        FloatVector r = n.fma(FloatVector.broadcast(species, -LN2_HIGH), x);
+        r = n.fma(FloatVector.broadcast(species, -LN2_LOW), r);
+        FloatVector p = FloatVector.broadcast(species, C7).fma(r, FloatVector.broadcast(species, C6));
+        p = p.fma(r, FloatVector.broadcast(species, C5));
+        p = p.fma(r, FloatVector.broadcast(species, C4));
+        p = p.fma(r, FloatVector.broadcast(species, C3));
+        p = p.fma(r, FloatVector.broadcast(species, C2));
+        p = p.fma(r.mul(r), r).add(1f);
+        FloatVector scale = t.reinterpretAsInts()
+                .lanewise(VectorOperators.LSHL, MANTISSA_BITS)
+                .reinterpretAsFloats();
+        return p.mul(scale).mul(0x1p-101f);
     }
 
     /** {@code 1 / (1 + e^-x)} per lane, within 2.5 ulp above -87; below -88.73 it is 0. */

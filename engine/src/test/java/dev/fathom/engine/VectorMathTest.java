@@ -115,4 +115,27 @@ class VectorMathTest {
             }
         }
     }
+
+    @Test
+    void expOfNoPositiveNumberHasTheBitsOfExp() {
+        SplittableRandom random = new SplittableRandom(4);
+        float[] special = {0f, -0f, -104f, -103.9f, -87.4f, -1e-30f, 1e-3f, 1f, Float.NaN};
+        float[] x = new float[1 << 20];
+        for (int i = 0; i < x.length; i++) {
+            x[i] = i < special.length
+                    ? special[i]
+                    : (float) (-104 * (i % 2 == 0 ? random.nextDouble() : random.nextDouble() * 0.05));
+        }
+        float[] actual = new float[x.length];
+        for (VectorSpecies<Float> species : SPECIES) {
+            for (int i = 0; i < x.length; i += species.length()) {
+                VectorMath.expNotPositive(FloatVector.fromArray(species, x, i)).intoArray(actual, i);
+            }
+            for (int i = 0; i < x.length; i++) {
+                if (Float.floatToIntBits(actual[i]) != Float.floatToIntBits(VectorMath.exp(x[i]))) {
+                    assertThat(actual[i]).as("exp(%s), %s", x[i], species).isEqualTo(VectorMath.exp(x[i]));
+                }
+            }
+        }
+    }
 }
