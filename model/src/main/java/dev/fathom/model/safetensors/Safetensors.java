@@ -2,16 +2,11 @@ package dev.fathom.model.safetensors;
 
 import dev.fathom.model.files.CheckpointException;
 import dev.fathom.model.files.Json;
-import java.io.IOException;
-import java.lang.foreign.Arena;
+import dev.fathom.model.files.MappedFile;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
@@ -37,29 +32,22 @@ public final class Safetensors {
 
     private Safetensors(Path source, Map<String, StoredTensor> tensors, Map<String, String> metadata) {
         this.source = source;
-        this.tensors = Collections.unmodifiableMap(tensors);
+        this.tensors = Collections.unmodifiableMap(withScales(tensors));
         this.metadata = Collections.unmodifiableMap(metadata);
     }
 
     /** Opens one file. */
     public static Safetensors open(Path file) {
-        FloatConversion.requireLittleEndian(file);
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return open(file, channel);
-        } catch (NoSuchFileException e) {
-            throw new CheckpointException(file + ": no such file", e);
-        } catch (IOException e) {
-            throw CheckpointException.io(file, "read", e);
-        }
+        return open(file, MappedFile.map(file));
     }
 
-    private static Safetensors open(Path file, FileChannel channel) throws IOException {
-        long size = channel.size();
+    /** Reads a file that is in memory already. */
+    static Safetensors open(Path file, MemorySegment mapped) {
+        long size = mapped.byteSize();
         if (size < Long.BYTES) {
             throw CheckpointException.of(file, "file", size + " bytes", "at least the 8 bytes of the header length");
         }
-        ByteBuffer length = read(channel, 0, Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        long headerBytes = length.getLong(0);
+        long headerBytes = mapped.get(ValueLayout.JAVA_LONG_UNALIGNED, 0);
         if (headerBytes < 0 || headerBytes > SafetensorsHeader.MAXIMUM_BYTES) {
             throw CheckpointException.of(
                     file,
@@ -75,12 +63,8 @@ public final class Safetensors {
                     headerBytes,
                     "at most " + (size - Long.BYTES) + ", the rest of the file (truncated file?)");
         }
-        byte[] json = read(channel, Long.BYTES, (int) headerBytes).array();
+        byte[] json = mapped.asSlice(Long.BYTES, headerBytes).toArray(ValueLayout.JAVA_BYTE);
         SafetensorsHeader header = SafetensorsHeader.read(file, json, size - dataAt);
-        // An automatic arena: views outlive this object, and unmapping under a kernel would crash the JVM. The file is
-        // mapped
-        // from its start because a mapping begins at a page.
-        MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, Arena.ofAuto());
         MemorySegment data = mapped.asSlice(dataAt);
         Map<String, StoredTensor> tensors =
                 LinkedHashMap.newLinkedHashMap(header.entries().size());
@@ -158,14 +142,14 @@ public final class Safetensors {
         return name;
     }
 
-    private static ByteBuffer read(FileChannel channel, long from, int count) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate(count);
-        while (buffer.hasRemaining()) {
-            if (channel.read(buffer, from + buffer.position()) < 0) {
-                throw new IOException("the file became shorter while it was read");
-            }
-        }
-        return buffer.flip();
+    /** Scales belong to their matrix; those of a sharded model may lie in another file. */
+    private static Map<String, StoredTensor> withScales(Map<String, StoredTensor> tensors) {
+        Map<String, StoredTensor> result = new LinkedHashMap<>(tensors);
+        result.replaceAll((name, tensor) -> {
+            StoredTensor scales = tensors.get(name + StoredTensor.SCALES);
+            return tensor.type() == StoredType.F8_E4M3 && scales != null ? tensor.withScales(scales) : tensor;
+        });
+        return result;
     }
 
     /** The file, or the index of a sharded model. */

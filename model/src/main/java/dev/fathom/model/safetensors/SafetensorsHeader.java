@@ -180,16 +180,17 @@ final class SafetensorsHeader {
     }
 
     private long bytesOf(String name, StoredType type, List<Long> shape) {
-        if (shape.contains(0L)) {
-            return 0; // whatever the other dimensions are
-        }
         long bytes = type.bytes();
         try {
             for (long dimension : shape) {
-                bytes = Math.multiplyExact(bytes, dimension);
+                bytes = Math.multiplyExact(
+                        bytes, Math.max(1, dimension)); // [2^62, 0] is no shape to compute with either
             }
         } catch (ArithmeticException e) {
             throw CheckpointException.of(file, name, "shape", shape, "fewer than 2^63 bytes of " + type);
+        }
+        if (shape.contains(0L)) {
+            return 0;
         }
         return bytes;
     }

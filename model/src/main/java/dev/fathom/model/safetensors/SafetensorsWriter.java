@@ -4,6 +4,7 @@ import dev.fathom.engine.Tensor;
 import dev.fathom.model.files.CheckpointException;
 import dev.fathom.model.files.DurableFiles;
 import dev.fathom.model.files.Json;
+import dev.fathom.model.files.MappedFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -40,7 +41,7 @@ public final class SafetensorsWriter {
      * @throws CheckpointException if it cannot be written; no file of this name is left behind then, except an older one
      */
     public static void write(Path file, List<NamedTensor> tensors) {
-        FloatConversion.requireLittleEndian(file);
+        MappedFile.requireLittleEndian(file);
         requireUnique(file, tensors);
         // Wide types first, as the reference implementation does: every tensor is then aligned to its element size.
         List<NamedTensor> ordered = new ArrayList<>(tensors);

@@ -1,12 +1,18 @@
 package dev.fathom.model.safetensors;
 
 import dev.fathom.engine.DType;
+import dev.fathom.engine.Memory;
 import dev.fathom.engine.Tensor;
 import dev.fathom.model.files.CheckpointException;
+import dev.fathom.model.quant.Float8;
+import dev.fathom.model.quant.QuantizedType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One tensor of a mapped file.
@@ -14,8 +20,43 @@ import java.util.List;
  * @param file where it is
  * @param shape dimensions; empty for a scalar
  * @param data its bytes in the mapping, little-endian, row-major; stays valid as long as it is reachable
+ * @param scales of an F8_E4M3 matrix {@code [rows, columns]}, its scales {@code [rows / 128, columns / 128]} (rounded up), F32 or F8_E8M0; the file
+ *     has them under the same name with {@value #SCALES} behind it
  */
-public record StoredTensor(Path file, String name, StoredType type, List<Long> shape, MemorySegment data) {
+public record StoredTensor(
+        Path file,
+        String name,
+        StoredType type,
+        List<Long> shape,
+        MemorySegment data,
+        @Nullable StoredTensor scales) {
+    /** What a scale tensor's name has more than that of its matrix: {@code weight_scale_inv}. (It is multiplied by, whatever its name says.) */
+    static final String SCALES = "_scale_inv";
+
+    StoredTensor(Path file, String name, StoredType type, List<Long> shape, MemorySegment data) {
+        this(file, name, type, shape, data, null);
+    }
+
+    /**
+     * This matrix with its scales.
+     *
+     * @throws CheckpointException if they do not fit
+     */
+    StoredTensor withScales(StoredTensor found) {
+        if (shape.size() != 2) {
+            throw CheckpointException.of(file, name, "shape", shape, "[rows, columns] for " + type + " with scales");
+        }
+        List<Long> blocks = shape.stream().map(Float8::blocks).toList();
+        if (!found.shape.equals(blocks)) {
+            throw CheckpointException.of(
+                    found.file, found.name, "shape", found.shape, blocks + ", one scale per 128 x 128 of " + shape);
+        }
+        if (found.type != StoredType.F32 && found.type != StoredType.F8_E8M0) {
+            throw CheckpointException.of(found.file, found.name, "dtype", found.type, "F32 or F8_E8M0");
+        }
+        return new StoredTensor(file, name, type, shape, data, found);
+    }
+
     /** Number of elements. */
     public long size() {
         return data.byteSize() / type.bytes();
@@ -43,7 +84,7 @@ public record StoredTensor(Path file, String name, StoredType type, List<Long> s
         return Tensor.of(data, dtype, dimensions());
     }
 
-    /** A copy as F32; F32, F16 and BF16 convert exactly. */
+    /** A copy as F32; F32, F16 and BF16 convert exactly, F8_E4M3 times its scale rounds once. */
     public Tensor toFloats() {
         Tensor copy = Tensor.zeros(DType.F32, dimensions());
         copyTo(copy);
@@ -51,7 +92,7 @@ public record StoredTensor(Path file, String name, StoredType type, List<Long> s
     }
 
     /**
-     * Copies into existing memory: F32, F16 or BF16 into F32 (exact), or equal types.
+     * Copies into existing memory: F32, F16, BF16 or F8_E4M3 with scales into F32, or equal types.
      *
      * @throws CheckpointException naming file and tensor if shape or type do not fit
      */
@@ -60,33 +101,63 @@ public record StoredTensor(Path file, String name, StoredType type, List<Long> s
             throw CheckpointException.of(file, name, "shape", shape, Arrays.toString(target.shape()));
         }
         requireConvertible(target.dtype());
-        boolean convert = type != StoredType.of(target.dtype());
-        long columns = target.columns();
-        long rows = target.isDense() ? 1 : target.rows(); // a dense tensor is one long row
-        long width = target.isDense() ? target.size() : columns;
+        if (scales != null) {
+            copyScaled(target, scales);
+            return;
+        }
+        long width = target.isDense() ? target.size() : target.columns(); // a dense tensor is one long row
+        long rows = width == 0 ? 0 : target.size() / width;
+        long targetStride = target.rowStride() * target.dtype().bytes();
         for (long row = 0; row < rows; row++) {
-            MemorySegment from = data.asSlice(row * width * type.bytes(), width * type.bytes());
-            MemorySegment to = target.segment()
-                    .asSlice(
-                            row * target.rowStride() * target.dtype().bytes(),
-                            width * target.dtype().bytes());
-            if (convert) {
-                FloatConversion.toFloats(type, from, to, width);
+            long from = row * width * type.bytes();
+            if (type == StoredType.of(target.dtype())) {
+                MemorySegment.copy(data, from, target.segment(), row * targetStride, width * type.bytes());
             } else {
-                to.copyFrom(from);
+                QuantizedType half = type == StoredType.BF16 ? QuantizedType.BF16 : QuantizedType.F16;
+                half.decode(data, from, target.segment(), row * targetStride, width);
             }
+        }
+    }
+
+    private void copyScaled(Tensor target, StoredTensor scales) {
+        int columns = Math.toIntExact(target.columns());
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment rowScales = arena.allocate(Math.max(1, Float.BYTES * Float8.blocks(columns)), Float.BYTES);
+            for (long row = 0; row < target.rows(); row++) {
+                if (row % Float8.BLOCK == 0) {
+                    scales.scaleRow(row / Float8.BLOCK, rowScales);
+                }
+                long to = row * target.rowStride() * Float.BYTES;
+                Float8.decodeRow(data, row * columns, rowScales, target.segment(), to, columns);
+            }
+        }
+    }
+
+    /** A row of this scale tensor as F32. */
+    private void scaleRow(long row, MemorySegment target) {
+        long columns = shape.getLast();
+        for (long i = 0; i < columns; i++) {
+            long at = row * columns + i;
+            float scale = type == StoredType.F32
+                    ? data.get(Memory.FLOAT, Float.BYTES * at)
+                    : Float8.fromE8m0(data.get(ValueLayout.JAVA_BYTE, at));
+            target.set(Memory.FLOAT, Float.BYTES * i, scale);
         }
     }
 
     /** Whether {@link #copyTo} can fill a tensor of this engine type. */
     boolean isConvertibleTo(DType target) {
         return type == StoredType.of(target)
-                || (target == DType.F32 && (type == StoredType.F16 || type == StoredType.BF16));
+                || (target == DType.F32 && (type == StoredType.F16 || type == StoredType.BF16 || scales != null));
     }
 
     private void requireConvertible(DType target) {
         if (!isConvertibleTo(target)) {
-            throw unsupported(target == DType.F32 ? "F32, F16 or BF16" : target.name());
+            boolean missing = type == StoredType.F8_E4M3 && target == DType.F32;
+            if (missing) {
+                throw CheckpointException.of(file, name + SCALES, "entry", "nothing", "the scales of " + name);
+            }
+            throw unsupported(target == DType.F32 ? "F32, F16, BF16 or F8_E4M3" : target.name());
         }
     }
 

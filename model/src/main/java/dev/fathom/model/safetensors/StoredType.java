@@ -12,6 +12,8 @@ public enum StoredType {
     BF16(2),
     F8_E4M3(1),
     F8_E5M2(1),
+    /** UE8M0: an exponent and nothing else, for scales. */
+    F8_E8M0(1),
     I64(8),
     I32(4),
     I16(2),

@@ -28,6 +28,11 @@ public final class TensorLoader {
         List<String> types = new ArrayList<>();
         Set<String> unexpected = new HashSet<>(file.names());
         unexpected.removeIf(ignored);
+        for (StoredTensor tensor : file.tensors()) {
+            if (tensor.scales() != null) {
+                unexpected.remove(tensor.scales().name()); // read with its matrix
+            }
+        }
         for (NamedTensor target : targets) {
             unexpected.remove(target.name());
             Tensor view = target.view();

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Tensor;
 import dev.fathom.model.files.CheckpointException;
+import dev.fathom.model.files.Mutations;
 import java.io.ByteArrayOutputStream;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -16,6 +18,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -187,6 +190,39 @@ class SafetensorsCorruptionTest {
             }
         }
         assertThat(refused).isBetween(rounds / 2, rounds - 1);
+    }
+
+    /** Length, header and data damaged in every way; six thousand files, a hundred thousand in {@link #everyByteWithEveryValue}. */
+    @Test
+    void damagedFilesAreReadOrRefused() throws Exception {
+        Mutations mutations = new Mutations(SafetensorsCorruptionTest::readAll);
+        byte[] good = goodFile();
+        mutations.overwriteFields(good, 8, 1);
+        mutations.overwriteFields(good, good.length, 17);
+        mutations.damageAtRandom(good, good.length, 3000, 1);
+        assertThat(mutations.files()).isGreaterThan(5000);
+        assertThat(mutations.refused()).isBetween(mutations.files() / 2, mutations.files() - 1);
+    }
+
+    @Test
+    @Tag("long")
+    void everyByteWithEveryValue() throws Exception {
+        Mutations mutations = new Mutations(SafetensorsCorruptionTest::readAll);
+        byte[] good = goodFile();
+        mutations.overwriteFields(good, good.length, 1);
+        mutations.damageAtRandom(good, good.length, 100_000, 2);
+        assertThat(mutations.files()).isGreaterThan(130_000);
+        assertThat(mutations.refused()).isBetween(mutations.files() / 2, mutations.files() - 1);
+    }
+
+    private static void readAll(Path file, MemorySegment bytes) {
+        for (StoredTensor tensor : Safetensors.open(file, bytes).tensors()) {
+            if (tensor.isConvertibleTo(DType.F32)) {
+                tensor.toFloats();
+            } else {
+                assertThatThrownBy(tensor::toFloats).isInstanceOf(CheckpointException.class);
+            }
+        }
     }
 
     private void refuse(byte[] bytes, String message) throws Exception {

@@ -47,7 +47,7 @@ class SafetensorsTest {
                 .isInstanceOf(CheckpointException.class)
                 .hasMessageContaining("tensor \"c\"");
         assertThatThrownBy(() -> opened.get("b").toFloats())
-                .hasMessage(file + ": tensor \"b\": dtype: found I32, expected F32, F16 or BF16");
+                .hasMessage(file + ": tensor \"b\": dtype: found I32, expected F32, F16, BF16 or F8_E4M3");
         assertThatThrownBy(() -> opened.get("b").copyTo(Tensor.zeros(DType.I32, 3)))
                 .hasMessage(file + ": tensor \"b\": shape: found [2], expected [3]");
     }
