@@ -38,6 +38,7 @@ public final class Main implements Runnable {
         COMMANDS.put("chat", ChatCommand.class);
         COMMANDS.put("report", ReportCommand.class);
         COMMANDS.put("runs", RunsCommand.class);
+        COMMANDS.put("inspect", InspectCommand.class);
         COMMANDS.put("bench", BenchCommand.class);
     }
 
