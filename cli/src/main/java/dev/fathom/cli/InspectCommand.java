@@ -57,7 +57,7 @@ final class InspectCommand implements Callable<Integer> {
         line(screen, "architecture", summary.architecture());
         String active = summary.activeParameters() == summary.parameters()
                 ? ""
-                : ", " + number(summary.activeParameters()) + " active per token";
+                : " (" + number(summary.activeParameters()) + " active per token)";
         line(screen, "parameters", number(summary.parameters()) + active);
         line(screen, "tensors", number(summary.tensors()) + ", " + size(summary.bytes()));
         for (Storage type : summary.types()) {
@@ -84,9 +84,12 @@ final class InspectCommand implements Callable<Integer> {
     }
 
     private static String size(long bytes) {
-        return bytes < 1 << 20
-                ? number(bytes) + " bytes"
-                : String.format(Locale.ROOT, "%,.2f GiB", bytes / (double) (1 << 30));
+        if (bytes < 1 << 20) {
+            return number(bytes) + " bytes";
+        }
+        boolean large = bytes >= 1 << 30;
+        return String.format(
+                Locale.ROOT, "%,.2f %s", bytes / (double) (large ? 1 << 30 : 1 << 20), large ? "GiB" : "MiB");
     }
 
     private static ObjectNode toJson(ModelSummary summary) {

@@ -65,7 +65,7 @@ class InspectTest {
                         "name           Tiny",
                         "format         GGUF 3",
                         "architecture   deepseek2",
-                        "parameters     4,192, 1,120 active per token",
+                        "parameters     4,192 (1,120 active per token)",
                         "tensors        3, 2,470 bytes",
                         "  Q4_K         1, 4,096 elements, 2,304 bytes",
                         "  Q8_0         1, 96 elements, 102 bytes",
@@ -80,7 +80,8 @@ class InspectTest {
                 folder.resolve("config.json"),
                 "{\"architectures\":[\"DeepseekV3ForCausalLM\"],\"n_routed_experts\":4,\"num_experts_per_tok\":1}");
         Files.writeString(
-                folder.resolve("tokenizer.json"), "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1}}}");
+                folder.resolve("tokenizer.json"),
+                "{\"added_tokens\":[{\"content\":\"b\"},{\"content\":\"<end>\"}],\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1}}}");
         SafetensorsWriter.write(
                 folder,
                 "model",
@@ -100,7 +101,7 @@ class InspectTest {
         assertThat(json.path("types").path(0).path("type").asString()).isEqualTo("F32");
         assertThat(json.path("types").path(1).path("elements").asLong()).isEqualTo(16);
         assertThat(json.path("tokenizer").path("kind").asString()).isEqualTo("BPE");
-        assertThat(json.path("tokenizer").path("tokens").asInt()).isEqualTo(2);
+        assertThat(json.path("tokenizer").path("tokens").asInt()).isEqualTo(3);
         assertThat(json.path("chatTemplate").asBoolean()).isFalse();
     }
 

@@ -74,9 +74,12 @@ final class DirectorySummary {
         if (!Files.exists(file)) {
             return null;
         }
-        JsonNode model = Json.readObject(file, CheckpointException::new).path("model");
-        return new TokenizerSummary(
-                model.path("type").asString("of unnamed kind"),
-                model.path("vocab").size());
+        ObjectNode json = Json.readObject(file, CheckpointException::new);
+        JsonNode vocabulary = json.path("model").path("vocab");
+        int tokens = vocabulary.size();
+        for (JsonNode added : json.path("added_tokens")) {
+            tokens += vocabulary.has(added.path("content").asString("")) ? 0 : 1; // some vocabularies list them, too
+        }
+        return new TokenizerSummary(json.path("model").path("type").asString("of unnamed kind"), tokens);
     }
 }
