@@ -139,8 +139,7 @@ final class GgufHeader {
     }
 
     private long alignment() {
-        GgufValue value = metadata.values().get(ALIGNMENT);
-        if (value == null) {
+        if (!metadata.has(ALIGNMENT)) {
             return DEFAULT_ALIGNMENT;
         }
         long alignment = metadata.integer(ALIGNMENT);

@@ -51,6 +51,10 @@ public final class BlockEncoder {
             MemorySegment.copy(source, sourceOffset, target, targetOffset, Float.BYTES * count);
             return;
         }
+        if (type == QuantizedType.F16 || type == QuantizedType.BF16) {
+            encodeHalves(source, sourceOffset, target, targetOffset, count);
+            return;
+        }
         int size = type.blockSize();
         for (long block = 0; block < count / size; block++) {
             MemorySegment.copy(source, Memory.FLOAT, sourceOffset + Float.BYTES * block * size, values, 0, size);
@@ -58,10 +62,20 @@ public final class BlockEncoder {
         }
     }
 
+    private void encodeHalves(
+            MemorySegment source, long sourceOffset, MemorySegment target, long targetOffset, long count) {
+        for (long i = 0; i < count; i++) {
+            float value = source.get(Memory.FLOAT, sourceOffset + Float.BYTES * i);
+            if (type == QuantizedType.F16) {
+                setHalf(target, targetOffset + Short.BYTES * i, value);
+            } else {
+                target.set(Memory.SHORT, targetOffset + Short.BYTES * i, Memory.toBf16(value));
+            }
+        }
+    }
+
     private void encodeBlock(MemorySegment block) {
         switch (type) {
-            case F16 -> setHalf(block, 0, values[0]);
-            case BF16 -> block.set(Memory.SHORT, 0, Memory.toBf16(values[0]));
             case Q8_0 -> q8v0(block);
             case Q4_0 -> q4v0(block);
             case Q4_K -> q4k(block);
