@@ -47,6 +47,10 @@ public final class CharacterTokenizer implements Tokenizer {
             }
         }
         for (SpecialToken token : special.tokens()) {
+            if (token.text().codePointCount(0, token.text().length()) < 2) {
+                throw new TokenizerException("special token \"" + token.text() + "\": found "
+                        + token.text().length() + " characters, expected at least 2");
+            }
             if (!ids.containsKey(token.text())) {
                 throw new TokenizerException("special token \"" + token.text() + "\" has no id in the vocabulary");
             }
@@ -123,9 +127,9 @@ public final class CharacterTokenizer implements Tokenizer {
             int codePoint = codePointAt(text, at);
             int id = codePoint < idOfCodePoint.length ? idOfCodePoint[codePoint] : -1;
             if (id < 0) {
-                throw new TokenizerException("cannot encode " + describe(codePoint) + " at position " + at + " of "
-                        + excerpt(text, at) + ": it is none of the tokenizer's "
-                        + (tokens.length - special.tokens().size()) + " characters");
+                throw new TokenizerException(
+                        "cannot encode " + TextPosition.describe(text, at) + ": it is none of the tokenizer's "
+                                + (tokens.length - special.tokens().size()) + " characters");
             }
             encoded[count++] = id;
             at += Character.charCount(codePoint);
@@ -148,24 +152,9 @@ public final class CharacterTokenizer implements Tokenizer {
     private static int codePointAt(String text, int at) {
         int codePoint = text.codePointAt(at);
         if (codePoint >= Character.MIN_SURROGATE && codePoint <= Character.MAX_SURROGATE) {
-            throw new TokenizerException("cannot encode half a surrogate pair (" + String.format("U+%04X", codePoint)
-                    + ") at position " + at + ": the text is not valid Unicode");
+            throw TextPosition.halfSurrogatePair(text, at);
         }
         return codePoint;
-    }
-
-    private static String describe(int codePoint) {
-        String number = String.format("U+%04X", codePoint);
-        return Character.isISOControl(codePoint)
-                ? number
-                : "\"" + Character.toString(codePoint) + "\" (" + number + ")";
-    }
-
-    private static String excerpt(String text, int at) {
-        int from = Math.max(0, at - 20);
-        int to = Math.min(text.length(), at + 20);
-        String part = text.substring(from, to).replace("\n", "\\n");
-        return "\"" + (from > 0 ? "..." : "") + part + (to < text.length() ? "..." : "") + "\"";
     }
 
     @Override
@@ -209,7 +198,7 @@ public final class CharacterTokenizer implements Tokenizer {
 
     @Override
     public ObjectNode toJson() {
-        return TokenizerJson.write(List.of(tokens), special);
+        return CharacterTokenizerJson.write(List.of(tokens), special);
     }
 
     @Override

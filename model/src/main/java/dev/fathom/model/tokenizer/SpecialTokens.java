@@ -47,10 +47,6 @@ public record SpecialTokens(
         tokens = List.copyOf(tokens);
         Set<String> seen = new HashSet<>();
         for (SpecialToken token : tokens) {
-            if (token.text.codePointCount(0, token.text.length()) < 2) {
-                throw new TokenizerException("special token \"" + token.text + "\": found " + token.text.length()
-                        + " characters, expected at least 2");
-            }
             if (!seen.add(token.text)) {
                 throw new TokenizerException("special token \"" + token.text + "\" is given twice");
             }

@@ -14,6 +14,14 @@ public interface Tokenizer {
     int[] encode(String text);
 
     /**
+     * The same with the tokens that belong around a whole text, for example one that begins a document; other engines call it
+     * adding special tokens. Not for a rendered chat template, which writes them out itself.
+     */
+    default int[] encodeDocument(String text) {
+        return encode(text);
+    }
+
+    /**
      * The text of token ids, special tokens written out: {@code decode(encode(text))} is {@code text}.
      *
      * @throws TokenizerException naming an id outside the vocabulary
@@ -35,7 +43,7 @@ public interface Tokenizer {
     /** A decoder for one stream of ids, for showing text while it is generated. */
     StreamingDecoder streamingDecoder();
 
-    /** Number of ids; valid ids are 0 to one less. */
+    /** Number of ids; valid ids are 0 to one less; a few of them may stand for nothing. */
     int vocabularySize();
 
     /** The token of an id as the vocabulary spells it. */

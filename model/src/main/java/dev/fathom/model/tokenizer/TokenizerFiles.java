@@ -1,7 +1,9 @@
 package dev.fathom.model.tokenizer;
 
+import dev.fathom.model.files.DurableFiles;
 import dev.fathom.model.files.Json;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -38,6 +40,30 @@ public final class TokenizerFiles {
                 file.toString(),
                 role(config, directory, "bos_token"),
                 role(config, directory, "eos_token"));
+    }
+
+    /**
+     * Writes the tokenizer's files, {@link #TOKENIZER} last, into a directory that is made if there is none.
+     *
+     * @throws TokenizerException if they cannot be written
+     */
+    public static void write(Path directory, Tokenizer tokenizer, @Nullable String chatTemplate) {
+        try {
+            Files.createDirectories(directory);
+            write(directory.resolve(CONFIG), configJson(tokenizer, chatTemplate));
+            write(directory.resolve(TOKENIZER), tokenizer.toJson());
+        } catch (IOException e) {
+            throw new TokenizerException(directory + ": cannot be written (" + Json.describe(e) + ")", e);
+        }
+    }
+
+    private static void write(Path file, ObjectNode json) throws IOException {
+        ByteBuffer bytes = ByteBuffer.wrap(Json.bytes(json));
+        DurableFiles.write(file, channel -> {
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+        });
     }
 
     /** The chat template (Jinja) of a model directory, or null if it has none. */

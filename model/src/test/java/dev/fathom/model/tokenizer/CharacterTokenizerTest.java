@@ -93,8 +93,8 @@ class CharacterTokenizerTest {
         assertThatThrownBy(() -> CharacterTokenizer.of("\ud83d", SpecialTokens.NONE))
                 .hasMessageContaining("expected one character or a special token");
         assertThatThrownBy(() -> new SpecialTokens(List.of(), "<bos>", null)).hasMessageContaining("bos token");
-        assertThatThrownBy(() -> new SpecialTokens(List.of(new SpecialToken("x", true)), null, null))
-                .hasMessageContaining("expected at least 2");
+        SpecialTokens single = new SpecialTokens(List.of(new SpecialToken("x", true)), null, null);
+        assertThatThrownBy(() -> CharacterTokenizer.of("a", single)).hasMessageContaining("expected at least 2");
     }
 
     @Test
@@ -125,12 +125,14 @@ class CharacterTokenizerTest {
     static Stream<Arguments> mistakes() {
         return Stream.of(
                 mistake(
-                        "model.type: found \"Unigram\", expected a character tokenizer",
+                        "model.type: found \"Unigram\", expected \"BPE\"; models of other types are not supported",
                         json -> model(json).put("type", "Unigram")),
-                mistake("model.merges: found byte-level BPE with 1 merges, expected a character tokenizer", json -> {
-                    json.putObject("pre_tokenizer").put("type", "ByteLevel");
-                    model(json).putArray("merges").add("a b");
-                }),
+                mistake(
+                        "model.merges[0]: found \"a b\", expected two tokens of the vocabulary that together are a third",
+                        json -> {
+                            json.putObject("pre_tokenizer").put("type", "ByteLevel");
+                            model(json).putArray("merges").add("a b");
+                        }),
                 mistake("model: found nothing, expected an object", json -> json.remove("model")),
                 mistake(
                         "normalizer: found {\"type\":\"NFC\"}, expected null",
@@ -146,7 +148,7 @@ class CharacterTokenizerTest {
                                 .addObject()
                                 .putObject("SpecialToken")
                                 .put("id", "<bos>")),
-                mistake("decoder: found null, expected {\"type\":\"Fuse\"}", json -> json.putNull("decoder")),
+                mistake("decoder: found null, expected a decoder of type ByteLevel", json -> json.putNull("decoder")),
                 mistake("extra: found 1, expected no such key", json -> json.put("extra", 1)),
                 mistake(
                         "model.byte_fallback: found true, expected false",
