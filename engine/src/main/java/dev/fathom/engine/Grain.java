@@ -23,4 +23,17 @@ final class Grain {
         }
         return Math.max(1, TASK / perRow);
     }
+
+    /**
+     * Columns of one task, for gradients of weights, which walk all rows in order: whole cache lines, two tasks per thread.
+     *
+     * @param cost element operations per column
+     */
+    static long columns(long columns, long cost, int threads) {
+        if (threads == 1 || columns <= SERIAL / Math.max(1, cost)) {
+            return Math.max(1, columns);
+        }
+        long share = (columns + 2L * threads - 1) / (2L * threads);
+        return Math.max(2 * Lanes.VIRTUAL, (share + Lanes.VIRTUAL - 1) / Lanes.VIRTUAL * Lanes.VIRTUAL);
+    }
 }

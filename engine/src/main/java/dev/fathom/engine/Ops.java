@@ -168,7 +168,7 @@ public final class Ops {
         Variable y = result(rows, x.value().columns());
         Tensor inverseRms = workspace.allocate(DType.F32, rows, heads);
         kernels.rmsNormHeads(x.value(), heads, weight.value(), eps, y.value(), inverseRms);
-        record(() -> kernels.rmsNormHeadsBackward(
+        record(y, () -> kernels.rmsNormHeadsBackward(
                 y.gradient(), x.value(), heads, weight.value(), inverseRms, x.gradient(), weight.gradient()));
         return y;
     }
@@ -191,7 +191,7 @@ public final class Ops {
                 normed.value(),
                 mean,
                 inverseDeviation);
-        record(() -> {
+        record(normed, () -> {
             kernels.layerNormBackward(
                     normed.gradient(),
                     sum.value(),
@@ -201,8 +201,9 @@ public final class Ops {
                     sum.gradient(),
                     weight.gradient(),
                     bias == null ? null : bias.gradient());
-            delta.passGradient(sum.gradient(), kernels);
-            x.passGradient(sum.gradient(), kernels);
+            delta.borrowGradient(sum, kernels);
+            x.takeGradient(sum, kernels);
+            sum.releaseGradient();
         });
         return new Residual(sum, normed);
     }
@@ -308,7 +309,7 @@ public final class Ops {
     public Variable gelu(Variable x, @Nullable Parameter bias) {
         Variable out = result(x.value().rows(), x.value().columns());
         kernels.gelu(x.value(), bias == null ? null : bias.value(), out.value());
-        record(() -> {
+        record(out, () -> {
             if (x.hasGradient()) {
                 throw new IllegalStateException("the input of gelu is used a second time");
             }

@@ -193,6 +193,7 @@ public final class ReferenceKernels implements Kernels {
                     weight,
                     inverse,
                     dx.columns(h * width, (h + 1) * width),
+                    true,
                     dWeight);
         }
     }
