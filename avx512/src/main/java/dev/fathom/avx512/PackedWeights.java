@@ -1,6 +1,5 @@
 package dev.fathom.avx512;
 
-import dev.fathom.engine.Bfloat16;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Gemm;
 import dev.fathom.engine.Memory;
@@ -103,26 +102,29 @@ final class PackedWeights implements Gemm.Packed {
     /** Pairs lie side by side in a row of the weights; the panel wants them one below the other. */
     private void packForward() {
         Panels panels = forward.panels();
+        long rowBytes = Rounding.rowBytes(inputs);
         pool.run(groups * panels.count(), (task, worker) -> {
             int group = task / panels.count();
             int panel = task % panels.count();
-            long to = forward.panel(group, panel);
-            long pairBytes = panels.pairBytes(panel);
-            for (int column = 0; column < panels.width(panel); column++) {
-                transpose(row(group, Panels.first(panel) + column), inputs, to + 4L * column, pairBytes);
-            }
+            int width = panels.width(panel);
+            long rounded = pool.scratch(worker, width * rowBytes);
+            Rounding.rows(row(group, Panels.first(panel)), 4L * inputs, width, inputs, rounded, rowBytes);
+            transpose(rounded, rowBytes, width, forward.pairs(), forward.panel(group, panel), panels.pairBytes(panel));
         });
         Reference.reachabilityFence(weights);
     }
 
-    private static void transpose(long row, int length, long to, long pairBytes) {
-        long at = to;
-        int i = 0;
-        for (; i < length - 1; i += 2, at += pairBytes) {
-            Memory.setInt(at, Bfloat16.pair(Memory.getFloat(row + 4L * i), Memory.getFloat(row + 4L * i + 4)));
-        }
-        if (i < length) {
-            Memory.setInt(at, Bfloat16.pair(Memory.getFloat(row + 4L * i), 0));
+    /** {@code to[pair][column] = from[column][pair]}, a cache line of pairs at a time. */
+    private static void transpose(long from, long rowBytes, int columns, int pairs, long to, long pairBytes) {
+        for (int first = 0; first < pairs; first += MicroKernel.LANES) {
+            int last = Math.min(pairs, first + MicroKernel.LANES);
+            for (int column = 0; column < columns; column++) {
+                long source = from + column * rowBytes;
+                long target = to + 4L * column;
+                for (int pair = first; pair < last; pair++) {
+                    Memory.setInt(target + pair * pairBytes, Memory.getInt(source + 4L * pair));
+                }
+            }
         }
     }
 
@@ -131,16 +133,12 @@ final class PackedWeights implements Gemm.Packed {
         pool.run(groups * panels.count(), (task, worker) -> {
             int group = task / panels.count();
             int panel = task % panels.count();
-            long to = target.panel(group, panel);
-            long skip = 4L * Panels.first(panel);
-            int width = panels.width(panel);
-            for (int output = 0; output < outputs; output += 2, to += panels.pairBytes(panel)) {
-                if (output + 1 < outputs) {
-                    Bfloat16.zip(row(group, output) + skip, row(group, output + 1) + skip, width, to);
-                } else {
-                    Bfloat16.zipLast(row(group, output) + skip, width, to);
-                }
-            }
+            Rounding.zip(
+                    row(group, 0) + 4L * Panels.first(panel),
+                    4L * inputs,
+                    outputs,
+                    panels.width(panel),
+                    target.panel(group, panel));
         });
         Reference.reachabilityFence(weights);
     }
