@@ -153,8 +153,22 @@ record Call(Object target, Method method, Object[] arguments) {
         return store.keyDim() + store.valueDim();
     }
 
-    /** Of the tensors it names, each moved once: the least there is to move. AdamW's parameters and moments are read and written. */
+    /**
+     * Of the tensors it names, each moved once: the least there is to move. Of keys and values the positions that are copied or seen; AdamW's
+     * parameters and moments are read and written.
+     */
     double bytes() {
+        return switch (method.getName()) {
+            case "storeKeys" -> copied((int) arguments[3]);
+            case "storeKeysBackward" -> copied((int) arguments[6]);
+            case "storeValues", "storeValuesBackward" ->
+                copied(find(KeyValueStore.class).valueDim());
+            case "adamW" -> named() * 7 / 4;
+            default -> named();
+        };
+    }
+
+    private double named() {
         double bytes = 0;
         for (Object argument : arguments) {
             if (argument instanceof Tensor tensor) {
@@ -163,9 +177,32 @@ record Call(Object target, Method method, Object[] arguments) {
                 double each = precision() == Precision.BF16 ? 2 : 4;
                 bytes += each * weights.groups() * weights.inputs() * weights.outputs();
             } else if (argument instanceof KeyValueStore store) {
-                bytes += 4.0 * store.data().size();
+                bytes += 4.0 * positions(find(Segments.class)) * store.heads() * width(store);
             }
         }
-        return method.getName().equals("adamW") ? bytes * 7 / 4 : bytes;
+        return bytes;
+    }
+
+    /** So much of each head's key or value, read here and written there. */
+    private double copied(int width) {
+        return 2 * 4.0 * find(Segments.class).rows() * find(KeyValueStore.class).heads() * width;
+    }
+
+    /** Positions that the sequences have by now. */
+    private static double positions(Segments segments) {
+        double positions = 0;
+        for (int s = 0; s < segments.count(); s++) {
+            positions += segments.position()[s] + segments.rowCount()[s];
+        }
+        return positions;
+    }
+
+    private <T> T find(Class<T> type) {
+        for (Object argument : arguments) {
+            if (type.isInstance(argument)) {
+                return type.cast(argument);
+            }
+        }
+        throw new IllegalStateException(method + " has no " + type.getSimpleName());
     }
 }
