@@ -2,6 +2,7 @@ package dev.fathom.bench;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
+import dev.fathom.engine.Memory;
 import dev.fathom.engine.Precision;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.WorkerPool;
@@ -61,6 +62,8 @@ public record MachinePeak(double f32Gflops, double bf16Gflops, String bf16Source
 
     private static double readBandwidth(WorkerPool pool) {
         Tensor buffer = Tensor.zeros(DType.F32, BUFFER / 4);
+        // Memory that was never written to is one page of zeros, which the caches hold.
+        Memory.ALL.asSlice(buffer.address(), BUFFER).fill((byte) 1);
         double[] rounds = new double[ROUNDS];
         for (int round = 0; round < ROUNDS; round++) {
             rounds[round] = ReadBandwidth.gigabytesPerSecond(buffer, pool);

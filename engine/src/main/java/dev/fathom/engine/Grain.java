@@ -3,15 +3,15 @@ package dev.fathom.engine;
 /**
  * How much of an operation is one task of the {@link WorkerPool}. Results never depend on it: tasks divide outputs, not reductions.
  *
- * <p>Waking a second thread costs about as much as touching some ten thousand elements, so a small operation is one task, which the
+ * <p>A second thread that waits for work costs a microsecond, as much as touching some thousand elements, so a small operation is one task, which the
  * calling thread runs at once; a large one is cut into more tasks than threads, because threads of a shared machine are not equally fast.
  */
 final class Grain {
     /** Elements up to which an operation runs on the calling thread alone. */
-    private static final long SERIAL = 1 << 16;
+    private static final long SERIAL = 1 << 14;
 
-    /** Elements of one task of a larger operation: 64 KiB per stream stays in a core's cache. */
-    private static final long TASK = 1 << 14;
+    /** Elements of one task of a larger operation: 32 KiB per stream stays in a core's cache. */
+    private static final long TASK = 1 << 13;
 
     private Grain() {}
 

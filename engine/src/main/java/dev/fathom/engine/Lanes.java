@@ -5,7 +5,6 @@ import static dev.fathom.engine.Memory.ORDER;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -69,33 +68,32 @@ final class Lanes {
     static float sumOfRow(long x, int columns, long lanes) {
         for (int part = 0; part < VIRTUAL; part += COUNT) {
             FloatVector sum = FloatVector.zero(SPECIES);
-            int i = part;
-            for (; i <= columns - COUNT; i += VIRTUAL) {
+            for (int i = part; i <= columns - COUNT; i += VIRTUAL) {
                 sum = sum.add(fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER));
             }
-            if (i < columns) {
-                sum = sum.add(fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, SPECIES.indexInRange(i, columns)));
-            }
             sum.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
+        }
+        for (int i = columns - columns % COUNT; i < columns; i++) {
+            long lane = lanes + 4L * (i % VIRTUAL);
+            Memory.setFloat(lane, Memory.getFloat(lane) + Memory.getFloat(x + 4L * i));
         }
         return sum(lanes);
     }
 
-    /** {@code Σ x[i] y[i]} over a row, in the sixteen lanes. */
+    /** {@code Σ x[i] y[i]} over a row, in the sixteen lanes. A masked last step would let the sum escape as an object. */
     static float dot(long x, long y, int columns, long lanes) {
         for (int part = 0; part < VIRTUAL; part += COUNT) {
             FloatVector sum = FloatVector.zero(SPECIES);
-            int i = part;
-            for (; i <= columns - COUNT; i += VIRTUAL) {
+            for (int i = part; i <= columns - COUNT; i += VIRTUAL) {
                 sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER)
                         .fma(fromMemorySegment(SPECIES, ALL, y + 4L * i, ORDER), sum);
             }
-            if (i < columns) {
-                VectorMask<Float> mask = SPECIES.indexInRange(i, columns);
-                sum = fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER, mask)
-                        .fma(fromMemorySegment(SPECIES, ALL, y + 4L * i, ORDER, mask), sum);
-            }
             sum.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
+        }
+        for (int i = columns - columns % COUNT; i < columns; i++) {
+            long lane = lanes + 4L * (i % VIRTUAL);
+            float product = Math.fma(Memory.getFloat(x + 4L * i), Memory.getFloat(y + 4L * i), Memory.getFloat(lane));
+            Memory.setFloat(lane, product);
         }
         return sum(lanes);
     }

@@ -7,7 +7,10 @@ import org.jspecify.annotations.Nullable;
  * The operations models are written in. With a {@link Tape} they are differentiable; without one they only compute. Either way
  * the forward kernels are the same calls, which is why what is sampled and what is trained agree to the bit.
  *
- * <p>Results live in the {@link Workspace} until its next reset. Shapes: {@code N} rows of the packed batch.
+ * <p>With a tape, results live in the {@link Workspace} until its next reset. Without one, nothing but the residual stream outlives an addition to it
+ * ({@link #addNorm}): results before the addition are overwritten after the next, so that a whole model runs in memory the caches hold.
+ *
+ * <p>Shapes: {@code N} rows of the packed batch.
  */
 public final class Ops {
     private final Engine engine;
@@ -15,12 +18,15 @@ public final class Ops {
     private final Workspace workspace;
     private final @Nullable Tape tape;
     private final @Nullable GradientMemory gradients;
+    private Workspace results;
+    private int branch;
 
     private Ops(Engine engine, Workspace workspace, @Nullable Tape tape) {
         this.engine = engine;
         this.kernels = engine.kernels();
         this.workspace = workspace;
         this.tape = tape;
+        this.results = workspace;
         this.gradients = tape == null ? null : new GradientMemory(workspace, engine.pool());
     }
 
@@ -43,7 +49,15 @@ public final class Ops {
     }
 
     private Variable result(long... shape) {
-        return variable(workspace.allocate(DType.F32, shape));
+        return variable(results.allocate(DType.F32, shape));
+    }
+
+    /** The residual stream goes on in other memory; what it was made from may be overwritten after the next time. */
+    private void beginBranch() {
+        if (tape == null) {
+            results = workspace.branch(branch);
+            branch ^= 1;
+        }
     }
 
     private Variable variable(Tensor value) {
@@ -115,7 +129,7 @@ public final class Ops {
 
     /** RMSNorm into part of an existing variable, such as one half of a concatenation. */
     public void rmsNormInto(Variable x, Parameter weight, float eps, Variable y) {
-        Tensor inverseRms = workspace.allocate(DType.F32, x.value().rows());
+        Tensor inverseRms = results.allocate(DType.F32, x.value().rows());
         kernels.rmsNorm(x.value(), null, weight.value(), eps, null, y.value(), inverseRms);
         record(y, () -> normBackward(y, x, weight, inverseRms));
     }
@@ -147,11 +161,12 @@ public final class Ops {
      * the backward pass it has read its gradient before x's norm adds to the tensor both share.
      */
     public Residual addNorm(Variable x, Variable delta, Parameter weight, float eps) {
+        beginBranch();
         long rows = x.value().rows();
         long width = x.value().columns();
         Variable sum = result(rows, width);
         Variable normed = result(rows, width);
-        Tensor inverseRms = workspace.allocate(DType.F32, rows);
+        Tensor inverseRms = results.allocate(DType.F32, rows);
         kernels.rmsNorm(x.value(), delta.value(), weight.value(), eps, sum.value(), normed.value(), inverseRms);
         record(normed, () -> {
             normBackward(normed, sum, weight, inverseRms);
@@ -166,21 +181,24 @@ public final class Ops {
     public Variable rmsNormHeads(Variable x, int heads, Parameter weight, float eps) {
         long rows = x.value().rows();
         Variable y = result(rows, x.value().columns());
-        Tensor inverseRms = workspace.allocate(DType.F32, rows, heads);
+        Tensor inverseRms = results.allocate(DType.F32, rows, heads);
         kernels.rmsNormHeads(x.value(), heads, weight.value(), eps, y.value(), inverseRms);
-        record(y, () -> kernels.rmsNormHeadsBackward(
-                y.gradient(), x.value(), heads, weight.value(), inverseRms, x.gradient(), weight.gradient()));
+        record(
+                y,
+                () -> kernels.rmsNormHeadsBackward(
+                        y.gradient(), x.value(), heads, weight.value(), inverseRms, x.gradient(), weight.gradient()));
         return y;
     }
 
     /** {@code sum = x + delta} and its LayerNorm in one pass over memory, under the residual rule of {@link #addNorm}. */
     public Residual addLayerNorm(Variable x, Variable delta, Parameter weight, @Nullable Parameter bias, float eps) {
+        beginBranch();
         long rows = x.value().rows();
         long width = x.value().columns();
         Variable sum = result(rows, width);
         Variable normed = result(rows, width);
-        Tensor mean = workspace.allocate(DType.F32, rows);
-        Tensor inverseDeviation = workspace.allocate(DType.F32, rows);
+        Tensor mean = results.allocate(DType.F32, rows);
+        Tensor inverseDeviation = results.allocate(DType.F32, rows);
         kernels.layerNorm(
                 x.value(),
                 delta.value(),
@@ -268,7 +286,7 @@ public final class Ops {
         /** Causal attention of these queries {@code [N, heads * keyDim]} over what is stored. */
         public Variable attention(Variable q, int heads, float scale) {
             Variable out = result(q.value().rows(), (long) heads * store.valueDim());
-            Tensor logSumExp = workspace.allocate(DType.F32, q.value().rows(), heads);
+            Tensor logSumExp = results.allocate(DType.F32, q.value().rows(), heads);
             kernels.attention(q.value(), heads, scale, segments, store, out.value(), logSumExp);
             record(
                     out,
@@ -337,20 +355,19 @@ public final class Ops {
     /** Chooses experts from router logits; a positive alpha adds the sequence-wise balance loss to the gradient. */
     public Routed route(Variable logits, Tensor bias, Routing routing, float balanceAlpha, Segments segments) {
         long rows = logits.value().rows();
-        Tensor scores = workspace.allocate(DType.F32, rows, routing.experts());
+        Tensor scores = results.allocate(DType.F32, rows, routing.experts());
         Tensor chosen = workspace.allocate(DType.I32, rows, routing.topK());
         Variable gates = result(rows, routing.topK());
         kernels.route(logits.value(), bias, routing, scores, chosen, gates.value());
-        Tensor dScores =
-                tape != null && balanceAlpha > 0 ? workspace.allocate(DType.F32, rows, routing.experts()) : null;
+        Tensor dScores = tape != null && balanceAlpha > 0 ? results.allocate(DType.F32, rows, routing.experts()) : null;
         double balanceLoss =
                 dScores == null ? 0 : kernels.balanceLoss(scores, chosen, routing, segments, balanceAlpha, dScores);
         record(
                 gates,
                 () -> kernels.routeBackward(
                         gates.gradient(), dScores, scores, chosen, gates.value(), routing, logits.gradient()));
-        Tensor rowOf = workspace.allocate(DType.I32, rows, routing.topK());
-        Tensor tokenOf = workspace.allocate(DType.I32, rows * routing.topK());
+        Tensor rowOf = results.allocate(DType.I32, rows, routing.topK());
+        Tensor tokenOf = results.allocate(DType.I32, rows * routing.topK());
         RowGroups groups = kernels.sortByExpert(chosen, routing.experts(), rowOf, tokenOf);
         return new Routed(chosen, gates, rowOf, tokenOf, groups, balanceLoss);
     }
@@ -412,11 +429,11 @@ public final class Ops {
     public TokenLogProbs tokenLogProbs(Variable hidden, Weight head, Tensor targets, float inverseTemperature) {
         long rows = hidden.value().rows();
         RowGroups all = RowGroups.single(rows);
-        Tensor logits = workspace.allocate(DType.F32, rows, head.outputs());
+        Tensor logits = results.allocate(DType.F32, rows, head.outputs());
         head.gemm().forward(hidden.value(), all, head.packed(), logits);
         Variable logProbs = result(rows);
-        Tensor logSumExp = workspace.allocate(DType.F32, rows);
-        Tensor entropy = workspace.allocate(DType.F32, rows);
+        Tensor logSumExp = results.allocate(DType.F32, rows);
+        Tensor entropy = results.allocate(DType.F32, rows);
         kernels.logProbs(logits, targets, inverseTemperature, logProbs.value(), logSumExp, entropy);
         record(logProbs, () -> {
             kernels.logProbsBackward(logits, targets, inverseTemperature, logSumExp, logProbs.gradient());
@@ -431,7 +448,7 @@ public final class Ops {
 
     /** Logits {@code [N, vocabulary]} for sampling; not differentiable. */
     public Tensor logits(Variable hidden, Weight head) {
-        Tensor logits = workspace.allocate(DType.F32, hidden.value().rows(), head.outputs());
+        Tensor logits = results.allocate(DType.F32, hidden.value().rows(), head.outputs());
         head.gemm().forward(hidden.value(), RowGroups.single(hidden.value().rows()), head.packed(), logits);
         return logits;
     }

@@ -55,8 +55,7 @@ final class VectorHeadNorm {
                     float inverse = Checks.floatAt(inverseRms, n * heads + h);
                     float dot = VectorNorm.tripleDot(weight.address(), dOut, input, width, lanes);
                     float pull = (float) (-(double) dot * inverse * inverse * inverse / width);
-                    inputGradient(
-                            weight.address(), dOut, input, inverse, pull, dx.rowAddress(n) + at, width);
+                    inputGradient(weight.address(), dOut, input, inverse, pull, dx.rowAddress(n) + at, width);
                 }
             }
         });

@@ -15,6 +15,7 @@ public final class Workspace {
 
     private final List<MemorySegment> blocks = new ArrayList<>();
     private int block;
+    private final List<Workspace> branches = new ArrayList<>(2);
     private long offset;
     private long used;
     private long peak;
@@ -60,8 +61,21 @@ public final class Workspace {
         used = 0;
     }
 
+    /**
+     * One of two workspaces beside this one, emptied: what is left of a branch of a model that keeps no gradients. While a branch works in one of them the other
+     * holds what it started from; both stay so small that the caches hold them.
+     */
+    Workspace branch(int index) {
+        while (branches.size() <= index) {
+            branches.add(new Workspace());
+        }
+        Workspace branch = branches.get(index);
+        branch.reset();
+        return branch;
+    }
+
     /** Most bytes ever in use between two resets. */
     public long peakBytes() {
-        return peak;
+        return peak + branches.stream().mapToLong(Workspace::peakBytes).sum();
     }
 }
