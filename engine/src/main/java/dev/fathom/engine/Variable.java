@@ -39,7 +39,7 @@ public final class Variable {
 
     /** Whether an operation must add to the gradient, because there is one already, or writes it as the first. */
     boolean hasGradient() {
-        return gradient != null || parent != null;
+        return gradient != null || (parent != null && parent.hasGradient());
     }
 
     /** The gradient to add to, zero at first. */
@@ -58,7 +58,7 @@ public final class Variable {
 
     /** The gradient for an operation that adds to it where {@link #hasGradient()}, and else overwrites it whole: undefined at first. */
     Tensor gradientToWrite() {
-        if (hasGradient()) {
+        if (parent != null || hasGradient()) {
             return gradient();
         }
         Tensor fresh = memory().allocate(value.shape());
@@ -71,7 +71,7 @@ public final class Variable {
      * write to it.
      */
     void borrowGradient(Variable from, Kernels kernels) {
-        if (hasGradient()) {
+        if (parent != null || hasGradient()) {
             kernels.add(gradient(), from.gradient(), gradient());
         } else {
             gradient = from.gradient();

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class VectorNorm {
     /** Rows whose share of dWeight is summed before it is added to that of other rows. */
-    private static final int BLOCK = 32;
+    static final int BLOCK = 32;
 
     private final WorkerPool pool;
 
@@ -160,7 +160,7 @@ final class VectorNorm {
     }
 
     /** {@code dx[i] = before[i] + inverse * w[i] * dy[i] + pull * x[i]} and {@code dWeight[i] += inverse * x[i] * dy[i]}. */
-    private static void gradients(
+    static void gradients(
             long weight, long dy, long x, float inverse, float pull, long before, long dx, long dWeight, int width) {
         FloatVector inverses = FloatVector.broadcast(SPECIES, inverse);
         FloatVector pulls = FloatVector.broadcast(SPECIES, pull);
