@@ -130,13 +130,16 @@ record Call(Object target, Method method, Object[] arguments) {
                         * ((RowGroups) arguments[2]).rows()
                         * ((Tensor) arguments[0]).columns()
                         * ((Tensor) arguments[1]).columns();
-            case "attention" ->
-                2.0 * visiblePairs((Segments) arguments[3]) * (int) arguments[1] * width((KeyValueStore) arguments[4]);
+            case "attention" -> 2.0 * attended();
             // Scores again, then dV, dP, dQ and dK: five products where the forward pass has two.
-            case "attentionBackward" ->
-                5.0 * visiblePairs((Segments) arguments[6]) * (int) arguments[4] * width((KeyValueStore) arguments[7]);
+            case "attentionBackward" -> 5.0 * attended();
             default -> 0;
         };
+    }
+
+    /** Numbers of keys and values that all queries of all heads see together. */
+    private double attended() {
+        return visiblePairs(find(Segments.class)) * integer("heads") * width(find(KeyValueStore.class));
     }
 
     /** Pairs of a query and a key it sees. */
@@ -159,8 +162,7 @@ record Call(Object target, Method method, Object[] arguments) {
      */
     double bytes() {
         return switch (method.getName()) {
-            case "storeKeys" -> copied((int) arguments[3]);
-            case "storeKeysBackward" -> copied((int) arguments[6]);
+            case "storeKeys", "storeKeysBackward" -> copied(integer("width"));
             case "storeValues", "storeValuesBackward" ->
                 copied(find(KeyValueStore.class).valueDim());
             case "adamW" -> named() * 7 / 4;
@@ -195,6 +197,16 @@ record Call(Object target, Method method, Object[] arguments) {
             positions += segments.position()[s] + segments.rowCount()[s];
         }
         return positions;
+    }
+
+    /** The argument of this name: classes are compiled with the names of their parameters. */
+    private int integer(String name) {
+        for (int i = 0; i < arguments.length; i++) {
+            if (method.getParameters()[i].getName().equals(name)) {
+                return (int) arguments[i];
+            }
+        }
+        throw new IllegalStateException(method + " has no parameter " + name);
     }
 
     private <T> T find(Class<T> type) {

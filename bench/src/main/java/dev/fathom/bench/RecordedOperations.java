@@ -28,7 +28,10 @@ final class RecordedOperations implements Call.Listener {
 
     private RecordedOperations() {}
 
-    /** Of a training step whose sequences go through the model together, so that no operand's memory is used twice. */
+    /**
+     * Of a training step whose sequences go through the model together. Of its operands only gradients share memory with later ones: the
+     * integers that calls read (tokens, experts, rows) stay what they were.
+     */
     static List<Recorded> ofTraining(Workload workload, Engine engine) {
         RecordedOperations recorder = new RecordedOperations();
         TrainingLoop loop = new TrainingLoop(
