@@ -1,11 +1,13 @@
 package dev.fathom.avx512;
 
+import dev.fathom.engine.AttentionKernels;
 import dev.fathom.engine.Gemm;
 import dev.fathom.engine.GemmProvider;
 import dev.fathom.engine.Precision;
 import dev.fathom.engine.WorkerPool;
+import java.util.Optional;
 
-/** Offers {@link Avx512Gemm} on processors with AVX-512 BF16 (AMD Zen 4 and later, Intel Cooper Lake, Sapphire Rapids and later). */
+/** Offers {@link Avx512Gemm} and {@link Avx512Attention} on processors with AVX-512 BF16 (AMD Zen 4 and later, Intel Cooper Lake, Sapphire Rapids and later). */
 public final class Avx512Provider implements GemmProvider {
     @Override
     public String name() {
@@ -32,5 +34,10 @@ public final class Avx512Provider implements GemmProvider {
             throw new UnsupportedOperationException(reason);
         }
         return new Avx512Gemm(pool);
+    }
+
+    @Override
+    public Optional<AttentionKernels> attention(Precision precision, WorkerPool pool) {
+        return Optional.of(new Avx512Attention(pool));
     }
 }

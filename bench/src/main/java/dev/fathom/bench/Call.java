@@ -179,7 +179,8 @@ record Call(Object target, Method method, Object[] arguments) {
                 double each = precision() == Precision.BF16 ? 2 : 4;
                 bytes += each * weights.groups() * weights.inputs() * weights.outputs();
             } else if (argument instanceof KeyValueStore store) {
-                bytes += 4.0 * positions(find(Segments.class)) * store.heads() * width(store);
+                double each = store.data().dtype().bytes();
+                bytes += each * positions(find(Segments.class)) * store.heads() * width(store);
             }
         }
         return bytes;
@@ -187,7 +188,8 @@ record Call(Object target, Method method, Object[] arguments) {
 
     /** So much of each head's key or value, read here and written there. */
     private double copied(int width) {
-        return 2 * 4.0 * find(Segments.class).rows() * find(KeyValueStore.class).heads() * width;
+        KeyValueStore store = find(KeyValueStore.class);
+        return (4.0 + store.data().dtype().bytes()) * find(Segments.class).rows() * store.heads() * width;
     }
 
     /** Positions that the sequences have by now. */

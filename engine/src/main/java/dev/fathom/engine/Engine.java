@@ -48,7 +48,10 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool
                 String reason = provider.unavailable(precision);
                 if (reason.isEmpty() && (!gemm.equals("auto") || provider.preferred(precision))) {
                     WorkerPool pool = new WorkerPool(threads);
-                    return of(provider.open(precision, pool), pool, "");
+                    Kernels kernels = provider.attention(precision, pool)
+                            .map(attention -> new VectorKernels(pool, attention))
+                            .orElseGet(() -> new VectorKernels(pool));
+                    return of(kernels, provider.open(precision, pool), pool, "");
                 }
                 if (!reason.isEmpty()) {
                     String named = provider.name() + " " + precision.name().toLowerCase(Locale.ROOT) + ": " + reason;
@@ -61,7 +64,7 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool
         }
         WorkerPool pool = new WorkerPool(threads);
         Precision precision = choice == PrecisionChoice.BF16 ? Precision.BF16 : Precision.F32;
-        return of(new VectorGemm(precision, pool), pool, reasons);
+        return of(new VectorKernels(pool), new VectorGemm(precision, pool), pool, reasons);
     }
 
     private static List<Precision> candidates(PrecisionChoice choice) {
@@ -75,12 +78,12 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool
     /** The pure Java engine. */
     public static Engine vector(Precision precision, int threads) {
         WorkerPool pool = new WorkerPool(threads);
-        return of(new VectorGemm(precision, pool), pool, "");
+        return of(new VectorKernels(pool), new VectorGemm(precision, pool), pool, "");
     }
 
-    private static Engine of(Gemm gemm, WorkerPool pool, String note) {
+    private static Engine of(Kernels kernels, Gemm gemm, WorkerPool pool, String note) {
         Gemm exact = gemm.precision() == Precision.F32 ? gemm : new VectorGemm(Precision.F32, pool);
-        return new Engine(new VectorKernels(pool), gemm, exact, pool, note);
+        return new Engine(kernels, gemm, exact, pool, note);
     }
 
     /** The kernels line, such as {@code kernels: vector 512-bit + oneDNN 3.11 bf16, 2 threads}. */

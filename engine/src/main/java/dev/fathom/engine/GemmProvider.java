@@ -1,5 +1,7 @@
 package dev.fathom.engine;
 
+import java.util.Optional;
+
 /** Found by {@link java.util.ServiceLoader}: a library of matrix products beside the built-in {@code VectorGemm}. */
 public interface GemmProvider {
     /** Name for {@code --gemm}, such as {@code "onednn"}. */
@@ -16,4 +18,9 @@ public interface GemmProvider {
 
     /** Opens the library. @throws UnsupportedOperationException with the reason if {@link #unavailable} has one */
     Gemm open(Precision precision, WorkerPool pool);
+
+    /** Attention to go with these matrix products, where the provider has one; else it is the built-in one in f32. */
+    default Optional<AttentionKernels> attention(Precision precision, WorkerPool pool) {
+        return Optional.empty();
+    }
 }

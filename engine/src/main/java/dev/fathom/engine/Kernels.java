@@ -122,6 +122,9 @@ public interface Kernels {
 
     // ---- attention over packed sequences
 
+    /** The type of the {@link KeyValueStore} that {@link #attention} walks. Gradients of keys and values are F32. */
+    DType keyValueType();
+
     /**
      * Copies part of each head's key into the store: for row n of segment s at position p and head h, key dimensions
      * {@code dim .. dim + width} become {@code source[n, offset + h * headStride ..]}. {@code headStride} 0 shares one vector among the heads.

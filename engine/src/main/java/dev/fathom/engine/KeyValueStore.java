@@ -1,48 +1,102 @@
 package dev.fathom.engine;
 
+import java.util.function.Function;
+
 /**
- * Keys and values of one attention layer, in the tiled layout that attention walks, in training and in generation alike.
+ * Keys and values of one attention layer, in the layout that attention walks, in training and in generation alike.
  *
- * <p>Sixteen consecutive positions form a tile. Per tile and head lie first the keys with the position running fastest,
- * {@code [keyDim][16]}, so that one vector holds one key dimension of sixteen positions, then the values {@code [16][valueDim]}.
- * A sequence occupies whole tiles from its slot on; unused positions of its last tile hold finite numbers.
+ * <p>Sixteen consecutive positions form a tile. A sequence occupies whole tiles from its slot on; unused positions of its last tile hold finite
+ * numbers. What the tiles hold depends on the type, which is for {@link AttentionKernels} to say; gradients are always F32.
  *
- * @param data F32, {@code [tiles, heads * tileFloats]}, zero-filled before first use
+ * <ul>
+ *   <li>F32, {@code [tiles, heads * tileFloats]}: per tile and head the keys with the position running fastest, {@code [keyDim][16]}, so that
+ *       one vector holds one key dimension of sixteen positions, then the values {@code [16][valueDim]}.
+ *   <li>BF16, {@code [heads, slots * (keyWidth + valueWidth)]}: pairs as bf16 dot products take them, 32 bits that hold two neighbours along
+ *       the reduction, the earlier one in the lower half. Scores reduce over key dimensions: per head come first the tiles of keys, each
+ *       {@code [keyWidth / 2][16]} pairs. Outputs reduce over positions: then come the values in panels of sixteen columns, each
+ *       {@code [slots / 2][16]} pairs, so that a sequence of any length is one matrix.
+ * </ul>
+ *
+ * @param data zero-filled before first use
  */
 public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
     /** Positions per tile; fixed, so that results do not depend on the vector width. */
     public static final int TILE = 16;
 
     /** A store with room for {@code slots} positions (a multiple of {@link #TILE}) in memory from the workspace, zeroed. */
-    public static KeyValueStore in(Workspace workspace, long slots, int heads, int keyDim, int valueDim) {
+    public static KeyValueStore in(Workspace workspace, DType type, long slots, int heads, int keyDim, int valueDim) {
         return new KeyValueStore(
-                workspace.zeros(DType.F32, slots / TILE, (long) heads * TILE * (keyDim + valueDim)),
-                heads,
-                keyDim,
-                valueDim);
+                workspace.zeros(type, shape(type, slots, heads, keyDim, valueDim)), heads, keyDim, valueDim);
     }
 
     /** A store of its own memory. */
-    public static KeyValueStore allocate(long slots, int heads, int keyDim, int valueDim) {
+    public static KeyValueStore allocate(DType type, long slots, int heads, int keyDim, int valueDim) {
         return new KeyValueStore(
-                Tensor.zeros(DType.F32, slots / TILE, (long) heads * TILE * (keyDim + valueDim)),
-                heads,
-                keyDim,
-                valueDim);
+                Tensor.zeros(type, shape(type, slots, heads, keyDim, valueDim)), heads, keyDim, valueDim);
     }
 
-    /** Floats of one head in one tile. */
+    private static long[] shape(DType type, long slots, int heads, int keyDim, int valueDim) {
+        return switch (type) {
+            case F32 -> new long[] {slots / TILE, (long) heads * TILE * (keyDim + valueDim)};
+            case BF16 -> new long[] {heads, slots * (even(keyDim) + tiled(valueDim))};
+            case I32 -> throw new IllegalArgumentException("keys and values are F32 or BF16, not I32");
+        };
+    }
+
+    private static int even(int dim) {
+        return (dim + 1) & -2;
+    }
+
+    private static int tiled(int dim) {
+        return (dim + TILE - 1) & -TILE;
+    }
+
+    /** Room for the gradients of what lies in this store: F32, in memory from a source of zeroed tensors of this shape. */
+    KeyValueStore gradient(Function<long[], Tensor> zeros) {
+        return new KeyValueStore(
+                zeros.apply(shape(DType.F32, slots(), heads, keyDim, valueDim)), heads, keyDim, valueDim);
+    }
+
+    /** Positions there is room for. */
+    public long slots() {
+        return data.dtype() == DType.F32 ? data.rows() * TILE : data.columns() / (keyWidth() + valueWidth());
+    }
+
+    /** Checks type and shape. */
+    void require(DType type) {
+        long[] shape = shape(type, slots(), heads, keyDim, valueDim);
+        data.require("key/value store", type, shape[0], shape[1]);
+    }
+
+    /** Floats of one head in one F32 tile. */
     public int tileFloats() {
         return TILE * (keyDim + valueDim);
     }
 
-    /** Absolute address of the keys of the tile that holds this slot (a multiple of 16), for one head: {@code [keyDim][16]}. */
-    public long keyTile(long slot, int head) {
-        return data.rowAddress(slot / TILE) + 4L * head * tileFloats();
+    /** Key dimensions in BF16 pairs: an odd last one has a partner, which queries meet with 0. */
+    public int keyWidth() {
+        return even(keyDim);
     }
 
-    /** Absolute address of the values of that tile and head: {@code [16][valueDim]}. */
+    /** Columns of the BF16 panels of values. */
+    public int valueWidth() {
+        return tiled(valueDim);
+    }
+
+    /** Absolute address of the keys of the tile that holds this slot (a multiple of 16), for one head. */
+    public long keyTile(long slot, int head) {
+        return data.dtype() == DType.F32
+                ? data.rowAddress(slot / TILE) + 4L * head * tileFloats()
+                : data.rowAddress(head) + 2 * slot * keyWidth();
+    }
+
+    /** F32: absolute address of the values of that tile and head, {@code [16][valueDim]}. */
     public long valueTile(long slot, int head) {
         return keyTile(slot, head) + 4L * TILE * keyDim;
+    }
+
+    /** BF16: absolute address of the pairs of values from this slot (a multiple of 2) on, columns {@code 16 panel ..}, for one head. */
+    public long valuePanel(long slot, int head, int panel) {
+        return data.rowAddress(head) + 2 * (slots() * (keyWidth() + (long) panel * TILE) + slot * TILE);
     }
 }

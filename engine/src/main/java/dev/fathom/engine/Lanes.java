@@ -30,7 +30,7 @@ import jdk.incubator.vector.VectorSpecies;
  * an object, and the loop ten times slower ({@code docs/log.md}). So kernels spell out loads and stores, call {@link VectorMath} before
  * anything else, and leave the tail of a row with an exponential to its scalar twin.
  */
-final class Lanes {
+public final class Lanes {
     /** What the machine prefers; the results do not depend on it. */
     static final VectorSpecies<Float> SPECIES = preferred();
 
@@ -41,7 +41,7 @@ final class Lanes {
     static final int VIRTUAL = 16;
 
     /** Bytes of scratch memory for the partial sums of one reduction. */
-    static final long BYTES = 4L * VIRTUAL;
+    public static final long BYTES = 4L * VIRTUAL;
 
     private Lanes() {}
 
@@ -52,7 +52,7 @@ final class Lanes {
     }
 
     /** The pairwise sum of sixteen lanes in memory: 8+8, 4+4, 2+2, 1+1. */
-    static float sum(long lanes) {
+    public static float sum(long lanes) {
         float s0 = Memory.getFloat(lanes) + Memory.getFloat(lanes + 32);
         float s1 = Memory.getFloat(lanes + 4) + Memory.getFloat(lanes + 36);
         float s2 = Memory.getFloat(lanes + 8) + Memory.getFloat(lanes + 40);
@@ -81,7 +81,7 @@ final class Lanes {
     }
 
     /** {@code Σ x[i] y[i]} over a row, in the sixteen lanes. A masked last step would let the sum escape as an object. */
-    static float dot(long x, long y, int columns, long lanes) {
+    public static float dot(long x, long y, int columns, long lanes) {
         for (int part = 0; part < VIRTUAL; part += COUNT) {
             FloatVector sum = FloatVector.zero(SPECIES);
             for (int i = part; i <= columns - COUNT; i += VIRTUAL) {

@@ -31,6 +31,9 @@ public final class Memory {
     /** Scalar short access (bf16 bits). */
     public static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
 
+    /** Scalar access to eight bytes that needs no alignment check. */
+    public static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED;
+
     private Memory() {}
 
     /** Reads the float at an absolute address. */

@@ -252,11 +252,7 @@ public final class Ops {
         private KeyValueStore gradient() {
             KeyValueStore existing = gradient;
             if (existing == null) {
-                existing = new KeyValueStore(
-                        Objects.requireNonNull(gradients).zeros(store.data().shape()),
-                        store.heads(),
-                        store.keyDim(),
-                        store.valueDim());
+                existing = store.gradient(Objects.requireNonNull(gradients)::zeros);
                 gradient = existing;
             }
             return existing;

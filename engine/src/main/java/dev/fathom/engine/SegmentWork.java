@@ -10,7 +10,7 @@ import java.lang.ref.Reference;
  * become a dozen tasks, one long prompt becomes many, and nothing is allocated but the closure. Units write disjoint outputs: the
  * division never shows in the results.
  */
-final class SegmentWork {
+public final class SegmentWork {
     /** Cost of the smallest task worth handing to another thread: some 20 µs. */
     private static final long SMALLEST_TASK = 500_000;
 
@@ -21,7 +21,7 @@ final class SegmentWork {
 
     /** One unit of work. */
     @FunctionalInterface
-    interface Unit {
+    public interface Unit {
         /** @param from first row of the unit, counted within the segment; @param to one past the last */
         void run(int segment, int head, int from, int to, int worker);
     }
@@ -33,7 +33,7 @@ final class SegmentWork {
      * @param costPerRow multiply-adds (or moved floats) per row and head
      * @param costPerPair multiply-adds per row, head and attended position
      */
-    static void run(
+    public static void run(
             WorkerPool pool,
             Segments segments,
             int heads,

@@ -35,7 +35,7 @@ import jdk.incubator.vector.VectorSpecies;
  * 2205.14135): in a CPU's cache they are free, and rescaling would tie the bits to the block size. The backward pass follows
  * FlashAttention: probabilities are computed again from the kept log-sum-exp, and {@code dS = p (dP - D)} with {@code D = dO · O}.
  */
-final class VectorAttention {
+final class VectorAttention implements AttentionKernels {
     private static final VectorSpecies<Float> SPECIES = Lanes.SPECIES;
 
     private static final int TILE = KeyValueStore.TILE;
@@ -69,10 +69,20 @@ final class VectorAttention {
 
     // ---- forward
 
-    /** See {@link Kernels#attention}. */
-    void attention(
+    @Override
+    public String name() {
+        return "vector";
+    }
+
+    @Override
+    public DType keyValueType() {
+        return DType.F32;
+    }
+
+    @Override
+    public void attention(
             Tensor q, int heads, float scale, Segments segments, KeyValueStore store, Tensor out, Tensor logSumExp) {
-        check(q, heads, segments, store, out, logSumExp);
+        AttentionKernels.check(DType.F32, q, heads, segments, store, out, logSumExp);
         SegmentWork.run(
                 pool,
                 segments,
@@ -371,10 +381,11 @@ final class VectorAttention {
     // ---- backward
 
     /**
-     * See {@link Kernels#attentionBackward}. Work is divided over (sequence, key/value head), whose gradients are disjoint; within one,
-     * chunks of rows follow in order, so that no sum depends on threads.
+     * Work is divided over (sequence, key/value head), whose gradients are disjoint; within one, chunks of rows follow in order, so that no
+     * sum depends on threads.
      */
-    void attentionBackward(
+    @Override
+    public void attentionBackward(
             Tensor dOut,
             Tensor q,
             Tensor out,
@@ -385,19 +396,7 @@ final class VectorAttention {
             KeyValueStore store,
             Tensor dq,
             KeyValueStore dStore) {
-        check(q, heads, segments, store, out, logSumExp);
-        check(dq, heads, segments, dStore, dOut, logSumExp);
-        if (dStore.heads() != store.heads()
-                || dStore.keyDim() != store.keyDim()
-                || dStore.valueDim() != store.valueDim()) {
-            throw new IllegalArgumentException("dStore must have the layout of store, is " + dStore + ", not " + store);
-        }
-        for (int s = 0; s < segments.count(); s++) {
-            if (segments.position()[s] != 0) {
-                throw new IllegalArgumentException("backward needs whole sequences: segment " + s
-                        + " starts at position " + segments.position()[s]);
-            }
-        }
+        AttentionKernels.checkBackward(DType.F32, dOut, q, out, logSumExp, heads, segments, store, dq, dStore);
         int group = heads / store.heads();
         long width = 3L * store.keyDim() + 2L * store.valueDim();
         SegmentWork.run(
@@ -434,18 +433,5 @@ final class VectorAttention {
                     }
                     backward.addTo(dStore, slot, head);
                 });
-    }
-
-    private static void check(
-            Tensor q, int heads, Segments segments, KeyValueStore store, Tensor out, Tensor logSumExp) {
-        if (heads % store.heads() != 0) {
-            throw new IllegalArgumentException(
-                    heads + " query heads cannot share " + store.heads() + " key/value heads evenly");
-        }
-        long rows = segments.rows();
-        q.require("queries", DType.F32, rows, (long) heads * store.keyDim());
-        out.require("attention output", DType.F32, rows, (long) heads * store.valueDim());
-        logSumExp.require("logSumExp", DType.F32, rows, heads);
-        VectorKeyValues.check(segments, store);
     }
 }

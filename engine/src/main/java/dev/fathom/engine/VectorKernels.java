@@ -14,13 +14,19 @@ public final class VectorKernels implements Kernels {
     private final VectorBias bias;
     private final VectorRope rope;
     private final VectorKeyValues keyValues;
-    private final VectorAttention attention;
+    private final AttentionKernels attention;
     private final VectorRouter router;
     private final VectorExperts experts;
     private final VectorLogProbs logProbs;
     private final VectorOptimizer optimizer;
 
+    /** All on the Vector API. */
     public VectorKernels(WorkerPool pool) {
+        this(pool, new VectorAttention(pool));
+    }
+
+    /** @param attention who computes attention */
+    public VectorKernels(WorkerPool pool, AttentionKernels attention) {
         elementwise = new VectorElementwise(pool);
         norm = new VectorNorm(pool);
         headNorm = new VectorHeadNorm(pool);
@@ -28,7 +34,7 @@ public final class VectorKernels implements Kernels {
         bias = new VectorBias(pool);
         rope = new VectorRope(pool);
         keyValues = new VectorKeyValues(pool);
-        attention = new VectorAttention(pool);
+        this.attention = attention;
         router = new VectorRouter(pool);
         experts = new VectorExperts(pool);
         logProbs = new VectorLogProbs(pool);
@@ -37,7 +43,13 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public String name() {
-        return "vector " + Lanes.SPECIES.vectorBitSize() + "-bit";
+        String name = "vector " + Lanes.SPECIES.vectorBitSize() + "-bit";
+        return attention instanceof VectorAttention ? name : name + " with attention in " + attention.name();
+    }
+
+    @Override
+    public DType keyValueType() {
+        return attention.keyValueType();
     }
 
     @Override

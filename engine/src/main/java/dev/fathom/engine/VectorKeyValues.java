@@ -14,6 +14,8 @@ import jdk.incubator.vector.VectorSpecies;
  * consecutive (in a decoding step there is one row, and its column is written with gaps). Several key parts may come from
  * different tensors: in multi-head latent attention the rotary part is one vector shared by all heads (DeepSeek-V2 §2.1.3), stored
  * with a head stride of 0; its gradient is then the sum over the heads, in their order.
+ *
+ * <p>Pairs in bf16 are written by {@link PairKeyValues}.
  */
 final class VectorKeyValues {
     private static final VectorSpecies<Float> SPECIES = Lanes.SPECIES;
@@ -37,7 +39,9 @@ final class VectorKeyValues {
             Tensor source, int offset, int headStride, int width, int dim, Segments segments, KeyValueStore store) {
         checkKeys(source, offset, headStride, width, dim, segments, store);
         int heads = store.heads();
+        boolean pairs = store.data().dtype() == DType.BF16;
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, 2L * heads * width, 0, (s, none, from, to, worker) -> {
+            long scratch = pool.scratch(worker, 2L * TILE * (width + 1));
             long sourceRow = 4 * source.rowStride();
             for (int r = from; r < to; ) {
                 int position = segments.position()[s] + r;
@@ -46,12 +50,14 @@ final class VectorKeyValues {
                 long rows = source.rowAddress((long) segments.rowStart()[s] + r) + 4L * offset;
                 long slot = segments.slot()[s] + position - lane;
                 for (int head = 0; head < heads; head++) {
-                    transpose(
-                            rows + 4L * head * headStride,
-                            sourceRow,
-                            width,
-                            count,
-                            store.keyTile(slot, head) + 4L * (dim * TILE + lane));
+                    long part = rows + 4L * head * headStride;
+                    long tile = store.keyTile(slot, head);
+                    if (pairs) {
+                        PairKeyValues.storeKeys(
+                                part, sourceRow, width, count, tile, lane, dim, store.keyDim(), scratch);
+                    } else {
+                        transpose(part, sourceRow, width, count, tile + 4L * (dim * TILE + lane));
+                    }
                 }
                 r += count;
             }
@@ -95,6 +101,7 @@ final class VectorKeyValues {
     void storeKeysBackward(
             KeyValueStore dStore, int dim, Segments segments, Tensor dSource, int offset, int headStride, int width) {
         checkKeys(dSource, offset, headStride, width, dim, segments, dStore);
+        dStore.require(DType.F32);
         int heads = dStore.heads();
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, 2L * heads * width, 0, (s, none, from, to, worker) -> {
             long sourceRow = 4 * dSource.rowStride();
@@ -149,7 +156,17 @@ final class VectorKeyValues {
         checkValues(source, offset, headStride, segments, store);
         int heads = store.heads();
         int width = store.valueDim();
+        boolean pairs = store.data().dtype() == DType.BF16;
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, (long) heads * width, 0, (s, none, from, to, worker) -> {
+            if (pairs) {
+                long row = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
+                long slot = segments.slot()[s] + segments.position()[s] + from;
+                for (int head = 0; head < heads; head++) {
+                    PairKeyValues.storeValues(
+                            row + 4L * head * headStride, 4 * source.rowStride(), to - from, slot, head, store);
+                }
+                return;
+            }
             for (int r = from; r < to; r++) {
                 int position = segments.position()[s] + r;
                 int lane = position % TILE;
@@ -165,6 +182,7 @@ final class VectorKeyValues {
     /** See {@link Kernels#storeValuesBackward}. */
     void storeValuesBackward(KeyValueStore dStore, Segments segments, Tensor dSource, int offset, int headStride) {
         checkValues(dSource, offset, headStride, segments, dStore);
+        dStore.require(DType.F32);
         int heads = dStore.heads();
         int width = dStore.valueDim();
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, (long) heads * width, 0, (s, none, from, to, worker) -> {
@@ -232,15 +250,14 @@ final class VectorKeyValues {
 
     /** Addresses are computed from slots without further checks: every slot a segment uses must lie in the store. */
     static void check(Segments segments, KeyValueStore store) {
-        long tiles = store.data()
-                .require("key/value store", DType.F32, store.data().rows(), (long) store.heads() * store.tileFloats())
-                .rows();
+        store.require(store.data().dtype());
+        long slots = store.slots();
         for (int s = 0; s < segments.count(); s++) {
             long slot = segments.slot()[s];
             long end = slot + segments.position()[s] + segments.rowCount()[s];
-            if (slot < 0 || slot % TILE != 0 || segments.position()[s] < 0 || end > tiles * TILE) {
+            if (slot < 0 || slot % TILE != 0 || segments.position()[s] < 0 || end > slots) {
                 throw new IllegalArgumentException("segment " + s + " uses slots " + slot + ".." + end
-                        + " (from a multiple of " + TILE + ") of a store of " + tiles * TILE);
+                        + " (from a multiple of " + TILE + ") of a store of " + slots);
             }
         }
     }

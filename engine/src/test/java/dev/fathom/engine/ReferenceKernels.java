@@ -336,6 +336,11 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
+    public DType keyValueType() {
+        return DType.F32;
+    }
+
+    @Override
     public void attention(
             Tensor q, int heads, float scale, Segments segments, KeyValueStore store, Tensor out, Tensor logSumExp) {
         ReferenceAttention.attention(q, heads, scale, segments, store, out, logSumExp);

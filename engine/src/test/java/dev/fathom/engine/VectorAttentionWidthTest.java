@@ -53,8 +53,8 @@ class VectorAttentionWidthTest {
             int digest = 0;
             for (int[] shape : new int[][] {{4, 4, 48, 32}, {4, 2, 37, 21}, {2, 1, 5, 7}}) {
                 Random random = new Random(41);
-                AttentionCase c =
-                        AttentionCase.random(random, new int[] {60, 3, 1, 70}, shape[0], shape[1], shape[2], shape[3]);
+                AttentionCase c = AttentionCase.random(
+                        VectorAttention::new, random, new int[] {60, 3, 1, 70}, shape[0], shape[1], shape[2], shape[3]);
                 Tensor dOut =
                         AttentionCase.gaussian(random, c.out().rows(), c.out().columns());
                 Tensor dq = Tensor.zeros(DType.F32, c.q().rows(), c.q().columns());

@@ -41,8 +41,8 @@ class VectorKeyValuesTest {
             Tensor expanded = AttentionCase.gaussian(random, rows, heads * headStride + 3L)
                     .columns(2, heads * headStride + 3L);
             Tensor shared = AttentionCase.gaussian(random, rows, rope + 5L);
-            KeyValueStore actual = KeyValueStore.allocate(slots, heads, keyDim, valueDim);
-            KeyValueStore expected = KeyValueStore.allocate(slots, heads, keyDim, valueDim);
+            KeyValueStore actual = KeyValueStore.allocate(DType.F32, slots, heads, keyDim, valueDim);
+            KeyValueStore expected = KeyValueStore.allocate(DType.F32, slots, heads, keyDim, valueDim);
             Tensor dExpanded = AttentionCase.gaussian(random, rows, (long) heads * headStride);
             Tensor dShared = AttentionCase.gaussian(random, rows, rope + 5L);
             Tensor dExpandedReference = Tensor.zeros(DType.F32, rows, (long) heads * headStride);
@@ -73,7 +73,7 @@ class VectorKeyValuesTest {
     @Test
     void refusesWhatDoesNotFit() {
         Segments segments = Segments.packed(new int[] {20});
-        KeyValueStore store = KeyValueStore.allocate(32, 2, 8, 8);
+        KeyValueStore store = KeyValueStore.allocate(DType.F32, 32, 2, 8, 8);
         Tensor source = Tensor.zeros(DType.F32, 20, 16);
         try (WorkerPool pool = new WorkerPool(1)) {
             VectorKeyValues keyValues = new VectorKeyValues(pool);

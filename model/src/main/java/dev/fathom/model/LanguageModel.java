@@ -49,12 +49,12 @@ public sealed interface LanguageModel permits DeepseekModel, LlamaModel, Gpt2Mod
 
     /** Training or scoring of whole sequences: keys and values live in the workspace. */
     default States forward(Ops ops, Batch batch, RoutingLog log) {
-        return forward(ops, batch, log, layer -> keyValueShape().in(ops.workspace(), batch));
+        return forward(ops, batch, log, layer -> keyValueShape().in(engine(), ops.workspace(), batch));
     }
 
     /** Memory for the keys and values of one layer, for {@code slots} positions. */
     default KeyValueStore allocateKeyValues(long slots) {
-        return keyValueShape().allocate(slots);
+        return keyValueShape().allocate(engine(), slots);
     }
 
     /** Mixtures of experts that the forward pass goes through, numbered from 0 in a {@link RoutingLog}. */
@@ -86,12 +86,13 @@ public sealed interface LanguageModel permits DeepseekModel, LlamaModel, Gpt2Mod
      * @param heads key/value heads, each shared by as many query heads as divides them
      */
     record KeyValueShape(int heads, int keyDim, int valueDim) {
-        KeyValueStore allocate(long slots) {
-            return KeyValueStore.allocate(slots, heads, keyDim, valueDim);
+        KeyValueStore allocate(Engine engine, long slots) {
+            return KeyValueStore.allocate(engine.kernels().keyValueType(), slots, heads, keyDim, valueDim);
         }
 
-        KeyValueStore in(Workspace workspace, Batch batch) {
-            return KeyValueStore.in(workspace, batch.segments().slots(), heads, keyDim, valueDim);
+        KeyValueStore in(Engine engine, Workspace workspace, Batch batch) {
+            return KeyValueStore.in(
+                    workspace, engine.kernels().keyValueType(), batch.segments().slots(), heads, keyDim, valueDim);
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.fathom.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.Ops;
 import dev.fathom.engine.Precision;
@@ -81,6 +82,9 @@ class DeepseekModelTest {
         LanguageModel.States states = model.forward(ops, batch, log);
         Tensor logits = ops.logits(states.normed(), model.head());
         Ops.TokenLogProbs scored = ops.tokenLogProbs(states.normed(), model.head(), Tensor.of(targets), 1);
+        // The module's layer overwrites what the main model's was made from.
+        Tensor hiddenStates = copy(states.hidden().value());
+        Tensor normedStates = copy(states.normed().value());
         Variable ahead = model.predictsMultipleTokens()
                 ? model.predictAhead(ops, states.hidden(), Tensor.of(next), batch, log)
                 : null;
@@ -95,8 +99,8 @@ class DeepseekModelTest {
             int length = sequences.get(s).length;
             ReferenceDeepseek.States expected = oracle.forward(sequences.get(s));
             List<ReferenceDeepseek.Choice[]> choices = new ArrayList<>(expected.choices());
-            hidden.add(expected.hidden(), states.hidden().value(), start);
-            normed.add(expected.normed(), states.normed().value(), start);
+            hidden.add(expected.hidden(), hiddenStates, start);
+            normed.add(expected.normed(), normedStates, start);
             if (ahead != null) {
                 ReferenceDeepseek.States expectedAhead =
                         oracle.predictAhead(expected.hidden(), Arrays.copyOfRange(next, start, start + length));
@@ -516,5 +520,11 @@ class DeepseekModelTest {
                     + " (" + worstPlace + "), along random directions " + String.format("%.1e", worstDirection) + ", "
                     + flips + " expert flips";
         }
+    }
+
+    private static Tensor copy(Tensor source) {
+        Tensor copy = Tensor.zeros(DType.F32, source.rows(), source.columns());
+        copy.copyFrom(source);
+        return copy;
     }
 }

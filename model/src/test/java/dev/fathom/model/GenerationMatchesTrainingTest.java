@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
+import dev.fathom.engine.Engine.PrecisionChoice;
 import dev.fathom.engine.Gemm;
 import dev.fathom.engine.KeyValueStore;
 import dev.fathom.engine.Ops;
@@ -61,20 +62,20 @@ class GenerationMatchesTrainingTest {
 
     static Stream<Arguments> models() {
         return Stream.of(
-                Arguments.of("tiny", maker(TinyDeepseek.LATENT_QUERY), Precision.F32, 1),
-                Arguments.of("tiny", maker(TinyDeepseek.LATENT_QUERY), Precision.BF16, 2),
-                Arguments.of("tiny, YaRN", maker(TinyDeepseek.YARN), Precision.F32, 2),
-                Arguments.of("tiny, YaRN", maker(TinyDeepseek.YARN), Precision.BF16, 1),
-                Arguments.of("wide", maker(WIDE), Precision.F32, 1),
-                Arguments.of("wide", maker(WIDE), Precision.F32, 2),
-                Arguments.of("wide", maker(WIDE), Precision.BF16, 1),
-                Arguments.of("wide", maker(WIDE), Precision.BF16, 2),
-                Arguments.of("Llama", maker(TinyDense.LLAMA), Precision.F32, 2),
-                Arguments.of("Qwen2", maker(TinyDense.QWEN2), Precision.BF16, 2),
-                Arguments.of("Qwen3", maker(TinyDense.QWEN3), Precision.F32, 1),
-                Arguments.of("Qwen3", maker(TinyDense.QWEN3), Precision.BF16, 2),
-                Arguments.of("GPT-2", maker(TinyDense.GPT2), Precision.F32, 2),
-                Arguments.of("GPT-2", maker(TinyDense.GPT2_WITHOUT_BIAS), Precision.BF16, 1));
+                Arguments.of("tiny", maker(TinyDeepseek.LATENT_QUERY), Precision.F32, "vector", 1),
+                Arguments.of("tiny", maker(TinyDeepseek.LATENT_QUERY), Precision.BF16, "vector", 2),
+                Arguments.of("tiny, YaRN", maker(TinyDeepseek.YARN), Precision.F32, "vector", 2),
+                Arguments.of("tiny, YaRN", maker(TinyDeepseek.YARN), Precision.BF16, "vector", 1),
+                Arguments.of("wide", maker(WIDE), Precision.F32, "vector", 1),
+                Arguments.of("wide", maker(WIDE), Precision.F32, "vector", 2),
+                Arguments.of("wide", maker(WIDE), Precision.BF16, "vector", 1),
+                Arguments.of("wide", maker(WIDE), Precision.BF16, "vector", 2),
+                Arguments.of("Llama", maker(TinyDense.LLAMA), Precision.F32, "vector", 2),
+                Arguments.of("Qwen2", maker(TinyDense.QWEN2), Precision.BF16, "vector", 2),
+                Arguments.of("Qwen3", maker(TinyDense.QWEN3), Precision.F32, "vector", 1),
+                Arguments.of("Qwen3", maker(TinyDense.QWEN3), Precision.BF16, "vector", 2),
+                Arguments.of("GPT-2", maker(TinyDense.GPT2), Precision.F32, "vector", 2),
+                Arguments.of("GPT-2", maker(TinyDense.GPT2_WITHOUT_BIAS), Precision.BF16, "vector", 1));
     }
 
     /** The same model for any engine. */
@@ -94,10 +95,10 @@ class GenerationMatchesTrainingTest {
         return engine -> TinyDense.model(config, engine, SEED);
     }
 
-    @ParameterizedTest(name = "{0}, {2}, threads: {3}")
+    @ParameterizedTest(name = "{0}, {2} {3}, threads: {4}")
     @MethodSource("models")
     void tokenByTokenAlone(String name, Maker maker, Precision precision, int threads) {
-        try (Engine engine = Engine.vector(precision, threads)) {
+        try (Engine engine = Engine.open(PrecisionChoice.valueOf(precision.name()), gemm, threads)) {
             LanguageModel model = maker.make(engine);
             List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 1, 35, 3, 18);
             Decoding decoding = new Decoding(model, sequences);
@@ -113,10 +114,10 @@ class GenerationMatchesTrainingTest {
         }
     }
 
-    @ParameterizedTest(name = "{0}, {2}, threads: {3}")
+    @ParameterizedTest(name = "{0}, {2} {3}, threads: {4}")
     @MethodSource("models")
     void inPiecesOfAnySizeInAnySlotBesideOthers(String name, Maker maker, Precision precision, int threads) {
-        try (Engine engine = Engine.vector(precision, threads)) {
+        try (Engine engine = Engine.open(PrecisionChoice.valueOf(precision.name()), gemm, threads)) {
             LanguageModel model = maker.make(engine);
             List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 2, 33, 16, 1, 47, 22, 40);
             List<Row> trained = trained(model, sequences);
@@ -152,10 +153,10 @@ class GenerationMatchesTrainingTest {
     }
 
     /** What is sampled, at the temperature it was sampled at, is scored by the training pass with the same bits. */
-    @ParameterizedTest(name = "{0}, {2}, threads: {3}")
+    @ParameterizedTest(name = "{0}, {2} {3}, threads: {4}")
     @MethodSource("models")
     void trainingScoresWhatWasSampledAsTheSamplerDid(String name, Maker maker, Precision precision, int threads) {
-        try (Engine engine = Engine.vector(precision, threads)) {
+        try (Engine engine = Engine.open(PrecisionChoice.valueOf(precision.name()), gemm, threads)) {
             LanguageModel model = maker.make(engine);
             List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 3, 30, 30, 30);
             int prompt = 5;
@@ -183,10 +184,10 @@ class GenerationMatchesTrainingTest {
     }
 
     /** The number of threads and the company in the batch do not show in the training pass either. */
-    @ParameterizedTest(name = "{0}, {2}, threads: {3}")
+    @ParameterizedTest(name = "{0}, {2} {3}, threads: {4}")
     @MethodSource("models")
     void theTrainingPassDoesNotDependOnTheBatch(String name, Maker maker, Precision precision, int threads) {
-        try (Engine engine = Engine.vector(precision, threads);
+        try (Engine engine = Engine.open(PrecisionChoice.valueOf(precision.name()), gemm, threads);
                 Engine reference = Engine.vector(precision, 1)) {
             LanguageModel model = maker.make(engine);
             List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 4, 9, 26, 17);

@@ -1,0 +1,295 @@
+package dev.fathom.avx512;
+
+import dev.fathom.avx512.Avx512Attention.Keys;
+import dev.fathom.avx512.Avx512Attention.Rows;
+import dev.fathom.engine.Bfloat16;
+import dev.fathom.engine.KeyValueStore;
+import dev.fathom.engine.Lanes;
+import dev.fathom.engine.Memory;
+import dev.fathom.engine.WorkerPool;
+
+/**
+ * The backward pass of {@link Avx512Attention} for one sequence and key/value head, a block of queries at a time (after FlashAttention, arXiv 2205.14135):
+ *
+ * <pre>{@code
+ * P  = exp(scale Q K^T - logSumExp)        dP = dO V^T        D = rowsum(dO * O)
+ * dS = scale P * (dP - D)
+ * dQ += dS K        dK += dS^T Q        dV += P^T dO
+ * }</pre>
+ *
+ * Scores and dP reduce over dimensions, dQ over positions, dK and dV over queries; so keys, values, queries and dO are needed in pairs along two
+ * directions each. What depends on the sequence alone is turned once ({@link #load}). All three gradients are added where they belong, as chains
+ * that continue from what is there.
+ */
+final class Avx512AttentionBackward {
+    private static final int TILE = KeyValueStore.TILE;
+    private static final int STRIP = Avx512Attention.STRIP;
+    private static final long VECTOR = Avx512Attention.VECTOR;
+
+    private final Keys keys;
+    private final int rows;
+    private final int tiles;
+    private final int keyDim;
+    private final int valueDim;
+    private final int height;
+    private final long scoreRow;
+    private final Panels keyPanels;
+    private final Panels valuePanels;
+
+    private final long lanes;
+    /** The keys in pairs along positions, panels of {@code [tiles * 8][keyDim]}; the values along dimensions, {@code [tiles][valueWidth / 2][16]}. */
+    private final long keyPairs;
+
+    private final long valueTiles;
+    /** {@code [height][keyWidth]} bf16, and in pairs along the rows {@code [height / 2][keyWidth]}. */
+    private final long queries;
+
+    private final long queryPairs;
+    /** dO: {@code [height][valueDim]} bf16, and in pairs along the rows, panels of {@code [height / 2][valueDim]}. */
+    private final long gradients;
+
+    private final long gradientPairs;
+    /** {@code [height][tiles * 16]}, later P and dS. */
+    private final long scores;
+
+    private final long dWeights;
+    /** P and dS in pairs along the rows, {@code [tiles][height / 2][16]}. */
+    private final long weightPairs;
+
+    private final long dScorePairs;
+
+    Avx512AttentionBackward(WorkerPool pool, int worker, Keys keys, int rows) {
+        this.keys = keys;
+        this.rows = rows;
+        this.tiles = (rows + TILE - 1) / TILE;
+        this.keyDim = keys.store().keyDim();
+        this.valueDim = keys.store().valueDim();
+        this.height = Avx512Attention.blockRows(tiles);
+        this.scoreRow = (tiles + 1) * VECTOR;
+        this.keyPanels = new Panels(keyDim);
+        this.valuePanels = new Panels(valueDim);
+        long[] sizes = {
+            Lanes.BYTES,
+            keyPanels.bytes(tiles * TILE / 2),
+            tiles * VECTOR * keys.store().valueWidth() / 2,
+            height * queryRow(),
+            height * queryRow(),
+            height * gradientRow(),
+            valuePanels.bytes(height / 2),
+            height * scoreRow,
+            height * scoreRow,
+            pairTile() * tiles,
+            pairTile() * tiles
+        };
+        long[] offsets = new long[sizes.length + 1];
+        for (int i = 0; i < sizes.length; i++) {
+            offsets[i + 1] = offsets[i] + Memory.align(sizes[i]);
+        }
+        this.lanes = pool.scratch(worker, offsets[sizes.length]);
+        this.keyPairs = lanes + offsets[1];
+        this.valueTiles = lanes + offsets[2];
+        this.queries = lanes + offsets[3];
+        this.queryPairs = lanes + offsets[4];
+        this.gradients = lanes + offsets[5];
+        this.gradientPairs = lanes + offsets[6];
+        this.scores = lanes + offsets[7];
+        this.dWeights = lanes + offsets[8];
+        this.weightPairs = lanes + offsets[9];
+        this.dScorePairs = lanes + offsets[10];
+    }
+
+    private long queryRow() {
+        return 2L * keys.store().keyWidth();
+    }
+
+    private long gradientRow() {
+        return 2L * ((valueDim + 1) & -2);
+    }
+
+    private long pairTile() {
+        return height / 2 * VECTOR;
+    }
+
+    /** Turns the pairs of keys and values. */
+    void load() {
+        int pairs = MicroKernel.COLUMNS / 2;
+        for (int tile = 0; tile < tiles; tile++) {
+            for (int panel = 0; panel < keyPanels.count(); panel++) {
+                long pairBytes = keyPanels.pairBytes(panel);
+                turn(
+                        keys.tile(tile) + panel * pairs * VECTOR,
+                        VECTOR,
+                        Math.min(pairs, keys.keyPairs() - panel * pairs),
+                        keyPairs + Panels.offset(panel, tiles * TILE / 2) + tile * TILE / 2 * pairBytes,
+                        pairBytes);
+            }
+            long values = valueTiles + tile * VECTOR * keys.store().valueWidth() / 2;
+            for (int panel = 0; panel < keys.panels(); panel++) {
+                turn(
+                        keys.panel(panel) + tile * TILE / 2 * VECTOR,
+                        VECTOR,
+                        TILE / 2,
+                        values + panel * TILE / 2 * VECTOR,
+                        VECTOR);
+            }
+        }
+    }
+
+    /**
+     * Turns the direction of pairs in a matrix of {@code [2 rows][16]} bf16 values, whose pairs go down the columns: afterwards pairs go along the
+     * rows, in {@code [8][2 rows]}. Two pairs side by side are a square of four values, which is transposed in one long.
+     */
+    private static void turn(long from, long fromRow, int rows, long to, long toRow) {
+        for (int r = 0; r < rows; r++) {
+            long source = from + r * fromRow;
+            long target = to + 8L * r;
+            for (int k = 0; k < TILE / 2; k++) {
+                long square = Memory.ALL.get(Memory.LONG, source + 8L * k);
+                long middle = (square ^ square >>> 16) & 0xffff_0000L;
+                Memory.ALL.set(Memory.LONG, target + k * toRow, square ^ middle ^ middle << 16);
+            }
+        }
+    }
+
+    /** All rows of one query head; gradients are added to dq and to dStore. */
+    void head(float scale, Rows q, Rows dOut, Rows out, Rows logSumExp, Rows dq, Keys dKeys) {
+        for (int first = 0; first < rows; first += height) {
+            int count = Math.min(height, rows - first);
+            prepare(count, q.from(first, 0), dOut.from(first, 0));
+            products(first, count);
+            for (int strip = 0; strip < count; strip += STRIP) {
+                int inStrip = Math.min(STRIP, count - strip);
+                scoreGradients(first, strip, inStrip, scale, out.from(first, 0), logSumExp.from(first, 0));
+                queryGradients(first, strip, inStrip, dq.from(first, 0));
+            }
+            keyValueGradients(first, (count + 1) / 2, dKeys);
+        }
+    }
+
+    /** Queries and dO in bf16, in both directions. */
+    private void prepare(int count, Rows q, Rows dOut) {
+        Avx512Attention.roundRows(q, count, keyDim, queries, queryRow());
+        Avx512Attention.roundRows(dOut, count, valueDim, gradients, gradientRow());
+        for (int i = 0; i < count; i += 2) {
+            zip(q, i, count, 0, keyDim, queryPairs + i * queryRow());
+            for (int panel = 0; panel < valuePanels.count(); panel++) {
+                long to = gradientPairs + Panels.offset(panel, height / 2) + i / 2 * valuePanels.pairBytes(panel);
+                zip(dOut, i, count, Panels.first(panel), valuePanels.width(panel), to);
+            }
+        }
+    }
+
+    private static void zip(Rows rows, int i, int count, int column, int width, long to) {
+        long even = rows.row(i) + 4L * column;
+        if (i + 1 < count) {
+            Bfloat16.zip(even, even + rows.stride(), width, to);
+        } else {
+            Bfloat16.zipLast(even, width, to);
+        }
+    }
+
+    /** {@code S = Q K^T}, {@code dP = dO V^T}; rows before a tile do not attend to it. */
+    private void products(int first, int count) {
+        for (int tile = 0; tile <= (first + count - 1) / TILE; tile++) {
+            int from = Math.max(0, tile * TILE - first);
+            MicroKernel.multiply(
+                    queries + from * queryRow(),
+                    queryRow(),
+                    4,
+                    keys.tile(tile),
+                    TILE,
+                    scores + from * scoreRow + tile * VECTOR,
+                    scoreRow,
+                    keys.keyPairs(),
+                    count - from,
+                    false);
+            MicroKernel.multiply(
+                    gradients + from * gradientRow(),
+                    gradientRow(),
+                    4,
+                    valueTiles + tile * VECTOR * keys.store().valueWidth() / 2,
+                    TILE,
+                    dWeights + from * scoreRow + tile * VECTOR,
+                    scoreRow,
+                    (valueDim + 1) / 2,
+                    count - from,
+                    false);
+        }
+    }
+
+    /** P and dS of a strip: all its rows end in the same tile, because strips begin with tiles. */
+    private void scoreGradients(int first, int strip, int count, float scale, Rows out, Rows logSumExp) {
+        int used = (first + strip) / TILE + 1;
+        for (int i = strip; i < strip + count; i++) {
+            float correction = Softmax.dot(gradients + i * gradientRow(), out.row(i), valueDim, lanes);
+            long score = scores + i * scoreRow;
+            long dWeight = dWeights + i * scoreRow;
+            Softmax.mask(score, first + i + 1, Float.NEGATIVE_INFINITY);
+            // Not left to the weight 0: dP of an unused position may be infinite.
+            Softmax.mask(dWeight, first + i + 1, correction);
+            Softmax.gradients(score, dWeight, used, scale, Memory.getFloat(logSumExp.row(i)), correction);
+        }
+        if (count % 2 != 0) {
+            // The last row's partner attends to nothing.
+            Memory.zero(scores + (strip + count) * scoreRow, used * VECTOR);
+            Memory.zero(dWeights + (strip + count) * scoreRow, used * VECTOR);
+        }
+        for (int i = strip; i < strip + count; i += 2) {
+            long skip = i / 2 * VECTOR;
+            Softmax.zip(scores + i * scoreRow, scoreRow, used, weightPairs + skip, pairTile());
+            Softmax.zipAndRound(dWeights + i * scoreRow, scoreRow, used, dScorePairs + skip, pairTile());
+        }
+    }
+
+    /** {@code dQ += dS K}. */
+    private void queryGradients(int first, int strip, int count, Rows dq) {
+        for (int panel = 0; panel < keyPanels.count(); panel++) {
+            MicroKernel.multiply(
+                    dWeights + strip * scoreRow,
+                    scoreRow,
+                    4,
+                    keyPairs + Panels.offset(panel, tiles * TILE / 2),
+                    keyPanels.width(panel),
+                    dq.row(strip) + 4L * Panels.first(panel),
+                    dq.stride(),
+                    ((first + strip) / TILE + 1) * TILE / 2,
+                    count,
+                    true);
+        }
+    }
+
+    /** {@code dV += P^T dO}, {@code dK^T += Q^T dS}: in the store of gradients keys lie transposed. */
+    private void keyValueGradients(int first, int pairs, Keys dKeys) {
+        for (int tile = 0; tile <= (first + 2 * pairs - 1) / TILE && tile < tiles; tile++) {
+            int from = Math.max(0, tile * TILE - first) / 2;
+            int positions = Math.min(TILE, rows - tile * TILE);
+            long skip = tile * pairTile() + from * VECTOR;
+            long dValue = dKeys.store().valueTile(dKeys.slot() + (long) tile * TILE, dKeys.head());
+            for (int panel = 0; panel < valuePanels.count(); panel++) {
+                long pairBytes = valuePanels.pairBytes(panel);
+                MicroKernel.multiply(
+                        weightPairs + skip,
+                        4,
+                        VECTOR,
+                        gradientPairs + Panels.offset(panel, height / 2) + from * pairBytes,
+                        valuePanels.width(panel),
+                        dValue + 4L * Panels.first(panel),
+                        4L * valueDim,
+                        pairs - from,
+                        positions,
+                        true);
+            }
+            MicroKernel.multiply(
+                    queryPairs + 2 * from * queryRow(),
+                    4,
+                    2 * queryRow(),
+                    dScorePairs + skip,
+                    positions,
+                    dKeys.tile(tile),
+                    VECTOR,
+                    pairs - from,
+                    keyDim,
+                    true);
+        }
+    }
+}

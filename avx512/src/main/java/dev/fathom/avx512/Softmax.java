@@ -1,0 +1,156 @@
+package dev.fathom.avx512;
+
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+
+import dev.fathom.engine.Bfloat16;
+import dev.fathom.engine.Lanes;
+import dev.fathom.engine.Memory;
+import dev.fathom.engine.VectorMath;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * What happens to a row of scores between two products: vectors of sixteen positions, one after another. Methods are small, so that
+ * C2 inlines the whole of each (see {@link Lanes}).
+ */
+final class Softmax {
+    private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_512;
+    private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_512;
+    private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_256;
+    private static final int LANES = MicroKernel.LANES;
+    private static final long VECTOR = 4L * LANES;
+
+    private Softmax() {}
+
+    /**
+     * Puts {@code filler} after the attended positions in the vector that they end in: unused positions may hold anything, and so may their
+     * scores.
+     */
+    static void mask(long row, int attended, float filler) {
+        int last = (attended - 1) / LANES;
+        VectorMask<Float> used = FLOATS.indexInRange(0, attended - last * LANES);
+        long address = row + last * VECTOR;
+        FloatVector.broadcast(FLOATS, filler)
+                .blend(FloatVector.fromMemorySegment(FLOATS, ALL, address, ORDER), used)
+                .intoMemorySegment(ALL, address, ORDER);
+    }
+
+    /** Largest score of a row of so many vectors. A NaN is ignored here and comes back through its exponential. */
+    static float max(long row, int vectors) {
+        // Compare and blend: Java's own max distinguishes zeros and NaN at four times the price. Two chains hide its
+        // latency.
+        FloatVector max0 = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
+        FloatVector max1 = max0;
+        int i = 0;
+        for (; i + 2 <= vectors; i += 2) {
+            FloatVector s0 = FloatVector.fromMemorySegment(FLOATS, ALL, row + i * VECTOR, ORDER);
+            FloatVector s1 = FloatVector.fromMemorySegment(FLOATS, ALL, row + i * VECTOR + VECTOR, ORDER);
+            max0 = max0.blend(s0, s0.compare(VectorOperators.GT, max0));
+            max1 = max1.blend(s1, s1.compare(VectorOperators.GT, max1));
+        }
+        if (i < vectors) {
+            FloatVector s = FloatVector.fromMemorySegment(FLOATS, ALL, row + i * VECTOR, ORDER);
+            max0 = max0.blend(s, s.compare(VectorOperators.GT, max0));
+        }
+        return max0.blend(max1, max1.compare(VectorOperators.GT, max0)).reduceLanes(VectorOperators.MAX);
+    }
+
+    /**
+     * Turns scores into weights {@code exp(scale s - max)}, rounded to bf16 and written over the first half of the row.
+     *
+     * @param lanes scratch of {@link Lanes#BYTES}
+     * @return the sum of the unrounded weights: vector after vector, then the lanes pairwise
+     */
+    static float weights(long row, int vectors, float scale, float max, long lanes) {
+        FloatVector factor = FloatVector.broadcast(FLOATS, scale);
+        FloatVector shift = FloatVector.broadcast(FLOATS, -max);
+        FloatVector sum = FloatVector.zero(FLOATS);
+        for (int i = 0; i < vectors; i++) {
+            FloatVector weight = VectorMath.exp(FloatVector.fromMemorySegment(FLOATS, ALL, row + i * VECTOR, ORDER)
+                    .fma(factor, shift));
+            sum = sum.add(weight);
+            // To nearest even. A NaN whose payload overflows is no matter: the sum is NaN as well.
+            IntVector bits = weight.reinterpretAsInts();
+            IntVector rounded =
+                    bits.add(0x7fff).add(bits.lanewise(VectorOperators.LSHR, 16).and(1));
+            ShortVector half = (ShortVector)
+                    rounded.lanewise(VectorOperators.LSHR, 16).convertShape(VectorOperators.I2S, SHORTS, 0);
+            half.intoMemorySegment(ALL, row + i * VECTOR / 2, ORDER);
+        }
+        sum.intoMemorySegment(ALL, lanes, ORDER);
+        return Lanes.sum(lanes);
+    }
+
+    /** {@code Σ x[i] y[i]} of a bf16 and an f32 row: whole vectors into sixteen lanes, the lanes pairwise, then what is left. */
+    static float dot(long x, long y, int columns, long lanes) {
+        FloatVector sum = FloatVector.zero(FLOATS);
+        int i = 0;
+        for (; i <= columns - LANES; i += LANES) {
+            IntVector upper = (IntVector) ShortVector.fromMemorySegment(SHORTS, ALL, x + 2L * i, ORDER)
+                    .convertShape(VectorOperators.S2I, INTS, 0);
+            sum = upper.lanewise(VectorOperators.LSHL, 16)
+                    .reinterpretAsFloats()
+                    .fma(FloatVector.fromMemorySegment(FLOATS, ALL, y + 4L * i, ORDER), sum);
+        }
+        sum.intoMemorySegment(ALL, lanes, ORDER);
+        float total = Lanes.sum(lanes);
+        for (; i < columns; i++) {
+            total = Math.fma(Memory.fromBf16(ALL.get(Memory.SHORT, x + 2L * i)), Memory.getFloat(y + 4L * i), total);
+        }
+        return total;
+    }
+
+    /** A row of scores becomes {@code P = exp(scale s - logSumExp)}, a row of dP becomes {@code dS = scale P (dP - D)}. */
+    static void gradients(long score, long dWeight, int vectors, float scale, float logSumExp, float correction) {
+        FloatVector factor = FloatVector.broadcast(FLOATS, scale);
+        FloatVector shift = FloatVector.broadcast(FLOATS, -logSumExp);
+        for (long at = 0; at < vectors * VECTOR; at += VECTOR) {
+            FloatVector weight = VectorMath.exp(FloatVector.fromMemorySegment(FLOATS, ALL, score + at, ORDER)
+                    .fma(factor, shift));
+            weight.intoMemorySegment(ALL, score + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, ALL, dWeight + at, ORDER)
+                    .sub(correction)
+                    .mul(weight)
+                    .mul(factor)
+                    .intoMemorySegment(ALL, dWeight + at, ORDER);
+        }
+    }
+
+    /** Rounds two rows into pairs; vectors of pairs lie {@code toStep} bytes apart. */
+    static void zip(long row, long rowStride, int vectors, long to, long toStep) {
+        for (int i = 0; i < vectors; i++) {
+            Bfloat16.zip(row + i * VECTOR, row + i * VECTOR + rowStride, LANES, to + i * toStep);
+        }
+    }
+
+    /** As {@link #zip}; the rows themselves are rounded, too, into the first half of each. */
+    static void zipAndRound(long row, long rowStride, int vectors, long to, long toStep) {
+        for (int i = 0; i < vectors; i++) {
+            Bfloat16.zip(row + i * VECTOR, row + i * VECTOR + rowStride, LANES, to + i * toStep);
+        }
+        Bfloat16.round(row, 0, 1, vectors * LANES, row, 0);
+        Bfloat16.round(row + rowStride, 0, 1, vectors * LANES, row + rowStride, 0);
+    }
+
+    /**
+     * {@code out = sums * factor}. Adding 0 gives an underflown -0 the sign it has in a row whose chain went on with {@code + 0}.
+     */
+    static void scale(long sums, int width, float factor, long out) {
+        FloatVector f = FloatVector.broadcast(FLOATS, factor);
+        FloatVector zero = FloatVector.zero(FLOATS);
+        int d = 0;
+        for (; d <= width - LANES; d += LANES) {
+            FloatVector.fromMemorySegment(FLOATS, ALL, sums + 4L * d, ORDER)
+                    .fma(f, zero)
+                    .intoMemorySegment(ALL, out + 4L * d, ORDER);
+        }
+        for (; d < width; d++) {
+            Memory.setFloat(out + 4L * d, Math.fma(Memory.getFloat(sums + 4L * d), factor, 0f));
+        }
+    }
+}
