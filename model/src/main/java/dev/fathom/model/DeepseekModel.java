@@ -173,6 +173,6 @@ public final class DeepseekModel implements LanguageModel {
         if (prediction == null) {
             throw new IllegalStateException("num_nextn_predict_layers is 0: the model has no multi-token prediction");
         }
-        return prediction.forward(ops, hidden, nextIds, batch, keyValueShape().in(ops.workspace(), batch), log);
+        return prediction.forward(ops, hidden, nextIds, batch, keyValueShape().in(engine, ops.workspace(), batch), log);
     }
 }
