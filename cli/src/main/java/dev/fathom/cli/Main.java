@@ -40,6 +40,7 @@ public final class Main implements Runnable {
         COMMANDS.put("runs", RunsCommand.class);
         COMMANDS.put("inspect", InspectCommand.class);
         COMMANDS.put("bench", BenchCommand.class);
+        COMMANDS.put("tokenizer", TokenizerCommand.class);
     }
 
     @Spec

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /** Renders a template once. A template comes with a checkpoint, so that it is trusted with nothing: no files, no endless loop. */
 final class Interpreter {
     /** Far more than any chat needs. */
-    private static final long MOST_STEPS = 50_000_000;
+    private static final long MOST_STEPS = 5_000_000;
 
     private static final int LONGEST_OUTPUT = 1 << 28;
     private static final int LONGEST_RANGE = 1 << 20;
@@ -111,13 +111,9 @@ final class Interpreter {
     }
 
     private Flow run(Statement.For loop, Scope scope) {
-        List<@Nullable Object> items = new ArrayList<>();
-        for (Object item : Python.elements(evaluate(loop.items(), scope))) {
-            Scope inner = scope.inner();
-            assign(loop.names(), item, inner);
-            if (loop.condition() == null || Python.isTrue(evaluate(loop.condition(), inner))) {
-                items.add(item);
-            }
+        List<@Nullable Object> items = Python.elements(evaluate(loop.items(), scope));
+        if (loop.condition() != null) {
+            items = chosen(items, loop, loop.condition(), scope);
         }
         if (items.isEmpty()) {
             return run(loop.otherwise(), scope);
@@ -132,6 +128,19 @@ final class Interpreter {
             }
         }
         return Flow.NORMAL;
+    }
+
+    private List<@Nullable Object> chosen(
+            List<@Nullable Object> items, Statement.For loop, Expression condition, Scope scope) {
+        List<@Nullable Object> chosen = new ArrayList<>();
+        for (Object item : items) {
+            Scope inner = scope.inner();
+            assign(loop.names(), item, inner);
+            if (Python.isTrue(evaluate(condition, inner))) {
+                chosen.add(item);
+            }
+        }
+        return chosen;
     }
 
     private static Map<String, @Nullable Object> loopVariables(List<@Nullable Object> items, int index) {

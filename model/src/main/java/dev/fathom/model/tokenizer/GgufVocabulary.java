@@ -1,5 +1,6 @@
 package dev.fathom.model.tokenizer;
 
+import dev.fathom.model.gguf.GgufMetadata;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -53,8 +54,43 @@ public record GgufVocabulary(
     /** A byte, spelled {@code <0x0A>}. */
     public static final int TYPE_BYTE = 6;
 
+    private static final String PREFIX = "tokenizer.ggml.";
+
     /** What SentencePiece writes for a space. */
     private static final String SPACE = "\u2581";
+
+    /**
+     * What a file's metadata say.
+     *
+     * @throws dev.fathom.model.files.CheckpointException for a key that is missing or of another kind
+     */
+    public static GgufVocabulary of(GgufMetadata metadata) {
+        return new GgufVocabulary(
+                metadata.string(PREFIX + "model"),
+                metadata.findString(PREFIX + "pre").orElse(null),
+                metadata.strings(PREFIX + "tokens"),
+                metadata.has(PREFIX + "scores") ? metadata.numbers(PREFIX + "scores") : null,
+                metadata.has(PREFIX + "token_type") ? types(metadata.integers(PREFIX + "token_type")) : null,
+                metadata.has(PREFIX + "merges") ? metadata.strings(PREFIX + "merges") : List.of(),
+                id(metadata, "bos_token_id"),
+                id(metadata, "eos_token_id"),
+                id(metadata, "unknown_token_id"),
+                flag(metadata, "add_bos_token"),
+                flag(metadata, "add_eos_token"),
+                flag(metadata, "add_space_prefix"));
+    }
+
+    private static int[] types(long[] values) {
+        return Arrays.stream(values).mapToInt(type -> (int) type).toArray();
+    }
+
+    private static @Nullable Integer id(GgufMetadata metadata, String key) {
+        return metadata.has(PREFIX + key) ? (Integer) metadata.size(PREFIX + key) : null;
+    }
+
+    private static @Nullable Boolean flag(GgufMetadata metadata, String key) {
+        return metadata.has(PREFIX + key) ? (Boolean) metadata.flag(PREFIX + key) : null;
+    }
 
     /**
      * The tokenizer.
