@@ -59,13 +59,18 @@ public class TokenizerBenchmark {
         if (model.isEmpty()) {
             directory = Files.createTempDirectory("tokenizer");
             TokenizerFiles.write(
-                    directory, new BytePairTrainer(8192, SpecialTokens.REASONING).add(content).train(), null);
+                    directory,
+                    new BytePairTrainer(8192, SpecialTokens.REASONING)
+                            .add(content)
+                            .train(),
+                    null);
         }
         ours = TokenizerFiles.read(directory);
         System.setProperty("ai.djl.offline", "true");
         System.setProperty("OPT_OUT_TRACKING", "true");
         theirs = HuggingFaceTokenizer.newInstance(
-                directory.resolve(TokenizerFiles.TOKENIZER), Map.of("addSpecialTokens", "false", "truncation", "false"));
+                directory.resolve(TokenizerFiles.TOKENIZER),
+                Map.of("addSpecialTokens", "false", "truncation", "false"));
         long[] ids = Arrays.stream(ours.encode(content)).asLongStream().toArray();
         if (!Arrays.equals(ids, theirs.encode(content).getIds())) {
             throw new IllegalStateException("the two libraries give different ids");
@@ -79,6 +84,8 @@ public class TokenizerBenchmark {
 
     @Benchmark
     public Object encode() {
-        return library.equals("fathom") ? ours.encode(content) : theirs.encode(content).getIds();
+        return library.equals("fathom")
+                ? ours.encode(content)
+                : theirs.encode(content).getIds();
     }
 }

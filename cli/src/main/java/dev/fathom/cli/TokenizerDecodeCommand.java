@@ -26,7 +26,10 @@ final class TokenizerDecodeCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A run, a model directory with tokenizer.json, or a GGUF file.")
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "A run, a model directory with tokenizer.json, or a GGUF file.")
     private Path model;
 
     @Option(names = "--json", description = "Print one JSON object with the text.")

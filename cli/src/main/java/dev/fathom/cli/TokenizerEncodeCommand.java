@@ -29,7 +29,10 @@ final class TokenizerEncodeCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A run, a model directory with tokenizer.json, or a GGUF file.")
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "A run, a model directory with tokenizer.json, or a GGUF file.")
     private Path model;
 
     @Option(

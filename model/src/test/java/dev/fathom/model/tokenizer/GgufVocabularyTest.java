@@ -72,7 +72,7 @@ class GgufVocabularyTest {
     @Test
     void sentencePieceMergesByScore() {
         SplittableRandom random = new SplittableRandom(81);
-        for (int round = 0; round < 40; round++) {
+        for (int round = 0; round < 15; round++) {
             GgufVocabulary vocabulary = llama(random);
             Tokenizer tokenizer = vocabulary.tokenizer("test.gguf");
             for (int i = 0; i < 40; i++) {
