@@ -3,6 +3,7 @@ package dev.fathom.cli;
 import dev.fathom.bench.BenchException;
 import dev.fathom.learn.LearnException;
 import dev.fathom.model.files.ModelFileException;
+import dev.fathom.plan.PlanException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.util.List;
@@ -43,6 +44,7 @@ final class Failures {
         return switch (e) {
             case LearnException known -> message(known);
             case ModelFileException known -> message(known);
+            case PlanException known -> message(known);
             case IllegalArgumentException known -> message(known);
             case CommandException known -> message(known);
             case BenchException known -> message(known);
@@ -66,6 +68,7 @@ final class Failures {
             case CommandException known -> known.exitCode();
             case LearnException known -> ExitCode.USAGE;
             case ModelFileException known -> ExitCode.USAGE;
+            case PlanException known -> ExitCode.USAGE;
             case IllegalArgumentException known -> ExitCode.USAGE;
             default -> ExitCode.SOFTWARE;
         };

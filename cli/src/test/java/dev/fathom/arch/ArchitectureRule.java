@@ -29,6 +29,7 @@ import dev.fathom.archfixture.model.ModelThatKnowsInference;
 import dev.fathom.archfixture.model.ModelThatUsesAParallelStream;
 import dev.fathom.archfixture.model.ModelThatUsesUnsafe;
 import dev.fathom.archfixture.onednn.OneDnnThatKnowsModels;
+import dev.fathom.archfixture.plan.PlanThatKnowsLearning;
 import java.io.Console;
 import java.util.Arrays;
 import java.util.Collection;
@@ -68,9 +69,11 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
             "model", Set.of("engine"),
             "infer", Set.of("model", "engine"),
             "learn", Set.of("infer", "model", "engine"),
+            // No tensors: not even engine.
+            "plan", Set.of("model"),
             "bench", Set.of("learn", "infer", "model", "engine"),
             // Not onednn: providers of kernels are found by ServiceLoader and may be absent.
-            "cli", Set.of("bench", "learn", "infer", "model", "engine"));
+            "cli", Set.of("bench", "learn", "infer", "plan", "model", "engine"));
 
     private static final Set<String> COMMON_POOL_METHODS = Set.of("parallelStream", "parallel");
     private static final Set<String> ARRAYS_METHODS = Set.of("parallelSort", "parallelPrefix", "parallelSetAll");
@@ -88,6 +91,7 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
             arrows("infer", InferThatKnowsLearning.class),
             arrows("learn", LearnThatKnowsTheCli.class),
             arrows("bench", BenchThatKnowsTheCli.class),
+            arrows("plan", PlanThatKnowsLearning.class),
             arrows("cli", CliThatNamesOneDnn.class),
             new ArchitectureRule(
                     "engine depends on the JDK alone",
@@ -112,11 +116,15 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
                             .haveNameMatching("java\\.io\\.(File|RandomAccess).*|java\\.nio\\.channels\\.FileChannel"),
                     List.of(EngineThatOpensFiles.class)),
             new ArchitectureRule(
-                    "engine, model, infer and learn do not know HTTP",
+                    "engine, model, infer, plan and learn do not know HTTP",
                     root -> noClasses()
                             .that()
                             .resideInAnyPackage(
-                                    root + ".engine..", root + ".model..", root + ".infer..", root + ".learn..")
+                                    root + ".engine..",
+                                    root + ".model..",
+                                    root + ".infer..",
+                                    root + ".plan..",
+                                    root + ".learn..")
                             .should()
                             .dependOnClassesThat()
                             .resideInAnyPackage("java.net.http..", "com.sun.net.httpserver..", "io.helidon.."),

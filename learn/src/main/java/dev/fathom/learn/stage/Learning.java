@@ -114,7 +114,7 @@ public final class Learning {
         }
     }
 
-    private static DeepseekConfig config(Recipe recipe, Tokenizer tokenizer) {
+    static DeepseekConfig config(Recipe recipe, Tokenizer tokenizer) {
         ObjectNode json = Json.MAPPER.valueToTree(recipe.model());
         json.put("vocab_size", tokenizer.vocabularySize());
         json.put("bos_token_id", tokenizer.bosId().orElseThrow());

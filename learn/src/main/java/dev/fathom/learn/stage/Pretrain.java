@@ -3,6 +3,7 @@ package dev.fathom.learn.stage;
 import dev.fathom.learn.LearnException;
 import dev.fathom.learn.recipe.PretrainOptions;
 import dev.fathom.learn.run.Metrics;
+import dev.fathom.model.DeepseekModel;
 import java.util.List;
 
 /**
@@ -25,9 +26,13 @@ final class Pretrain {
         this.session = session;
         this.options = options;
         this.text = new ProblemText(session.tasks(), options, session.codec(), session.seed(stage));
-        this.trainer = new Trainer(
-                session.model(),
-                session.optimizer(options.optimizer()),
+        this.trainer = trainer(session.model(), options);
+    }
+
+    static Trainer trainer(DeepseekModel model, PretrainOptions options) {
+        return new Trainer(
+                model,
+                Session.optimizer(model.engine(), options.optimizer()),
                 new Trainer.TrainerOptions(
                         1,
                         (float) options.router().balanceLossWeight(),

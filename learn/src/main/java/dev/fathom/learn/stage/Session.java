@@ -94,7 +94,10 @@ final class Session {
 
     /** The optimizer of a stage; its moments are the model's. */
     Optimizer optimizer(OptimizerOptions options) {
-        Engine engine = model.engine();
+        return optimizer(model.engine(), options);
+    }
+
+    static Optimizer optimizer(Engine engine, OptimizerOptions options) {
         AdamW adamW = new AdamW(
                 engine.kernels(),
                 (float) options.beta1(),
