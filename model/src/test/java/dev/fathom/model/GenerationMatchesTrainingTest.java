@@ -120,7 +120,8 @@ class GenerationMatchesTrainingTest {
 
     @ParameterizedTest(name = "{0}, {2} {3}, threads: {4}")
     @MethodSource("models")
-    void inPiecesOfAnySizeInAnySlotBesideOthers(String name, Maker maker, Precision precision, String gemm, int threads) {
+    void inPiecesOfAnySizeInAnySlotBesideOthers(
+            String name, Maker maker, Precision precision, String gemm, int threads) {
         try (Engine engine = Engine.open(PrecisionChoice.valueOf(precision.name()), gemm, threads)) {
             LanguageModel model = maker.make(engine);
             List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 2, 33, 16, 1, 47, 22, 40);
@@ -159,7 +160,8 @@ class GenerationMatchesTrainingTest {
     /** What is sampled, at the temperature it was sampled at, is scored by the training pass with the same bits. */
     @ParameterizedTest(name = "{0}, {2} {3}, threads: {4}")
     @MethodSource("models")
-    void trainingScoresWhatWasSampledAsTheSamplerDid(String name, Maker maker, Precision precision, String gemm, int threads) {
+    void trainingScoresWhatWasSampledAsTheSamplerDid(
+            String name, Maker maker, Precision precision, String gemm, int threads) {
         try (Engine engine = Engine.open(PrecisionChoice.valueOf(precision.name()), gemm, threads)) {
             LanguageModel model = maker.make(engine);
             List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 3, 30, 30, 30);
@@ -190,7 +192,8 @@ class GenerationMatchesTrainingTest {
     /** The number of threads and the company in the batch do not show in the training pass either. */
     @ParameterizedTest(name = "{0}, {2} {3}, threads: {4}")
     @MethodSource("models")
-    void theTrainingPassDoesNotDependOnTheBatch(String name, Maker maker, Precision precision, String gemm, int threads) {
+    void theTrainingPassDoesNotDependOnTheBatch(
+            String name, Maker maker, Precision precision, String gemm, int threads) {
         try (Engine engine = Engine.open(PrecisionChoice.valueOf(precision.name()), gemm, threads);
                 Engine reference = Engine.open(PrecisionChoice.valueOf(precision.name()), gemm, 1)) {
             LanguageModel model = maker.make(engine);
