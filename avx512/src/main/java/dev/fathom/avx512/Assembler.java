@@ -185,6 +185,11 @@ final class Assembler {
         evexRegisters(MAP_0F38, PREFIX_F3, 0x52, sum, a, b);
     }
 
+    /** As {@link #dotBf16(int, int, int)} with b in memory. */
+    void dotBf16(int sum, int a, Address b) {
+        evexMemory(MAP_0F38, PREFIX_F3, 0x52, sum, a, b, 64, 0, false);
+    }
+
     /** VCVTNE2PS2BF16: sixteen floats each of {@code low} and {@code high} to 32 bf16 values, to nearest even. */
     void roundToBf16(int target, int high, int low) {
         evexRegisters(MAP_0F38, PREFIX_F2, 0x72, target, high, low);
@@ -207,11 +212,24 @@ final class Assembler {
 
     private void evexMemory(
             int map, int prefix, int opcode, int register, Address address, int unit, int mask, boolean zeroing) {
+        evexMemory(map, prefix, opcode, register, 0, address, unit, mask, zeroing);
+    }
+
+    private void evexMemory(
+            int map,
+            int prefix,
+            int opcode,
+            int register,
+            int second,
+            Address address,
+            int unit,
+            int mask,
+            boolean zeroing) {
         int index = address.hasIndex() ? address.index : 0;
         code.write(0x62);
         code.write(bit(register, 3, 7) | bit(index, 3, 6) | bit(address.base, 3, 5) | bit(register, 4, 4) | map);
-        code.write(15 << 3 | 4 | prefix);
-        code.write((zeroing ? 0x80 : 0) | 0x40 | 8 | mask);
+        code.write((~second & 15) << 3 | 4 | prefix);
+        code.write((zeroing ? 0x80 : 0) | 0x40 | bit(second, 4, 3) | mask);
         code.write(opcode);
         operand(register, address, unit);
     }

@@ -213,7 +213,10 @@ final class Avx512Attention implements AttentionKernels {
         long scores = Memory.align(sums + count * outRow);
 
         roundRows(q, count, store.keyDim(), queries, queryRow);
-        for (int tile = 0; tile < tiles; tile++) {
+        if (count == 1) {
+            RowKernel.multiply(queries, keys.tile(0), keys.tile(1) - keys.tile(0), tiles, scores, keys.keyPairs());
+        }
+        for (int tile = 0; tile < tiles && count > 1; tile++) {
             // Rows before the tile do not attend to it.
             int first = step == 0 ? 0 : Math.max(0, tile * TILE - position);
             MicroKernel.multiply(
@@ -245,7 +248,16 @@ final class Avx512Attention implements AttentionKernels {
                 Memory.setFloat(logSumExp.row(i), max + VectorMath.log(denominator));
                 Memory.setFloat(factors + 4L * i, 1 / denominator);
             }
-            for (int panel = 0; panel < keys.panels(); panel++) {
+            if (count == 1) {
+                RowKernel.multiply(
+                        scores,
+                        keys.panel(0),
+                        keys.panel(1) - keys.panel(0),
+                        keys.panels(),
+                        sums,
+                        (long) stripTiles * TILE / 2);
+            }
+            for (int panel = 0; panel < keys.panels() && count > 1; panel++) {
                 MicroKernel.multiply(
                         scores + strip * scoreRow,
                         scoreRow,
