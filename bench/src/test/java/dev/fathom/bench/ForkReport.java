@@ -1,5 +1,6 @@
 package dev.fathom.bench;
 
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
@@ -20,12 +21,15 @@ public final class ForkReport {
     private ForkReport() {}
 
     public static void main(String[] args) throws Exception {
-        if (Set.of(args).stream().anyMatch(QUESTIONS::contains)) {
+        if (Arrays.stream(args).anyMatch(QUESTIONS::contains)) {
             org.openjdk.jmh.Main.main(args);
             return;
         }
         Collection<RunResult> results = new Runner(new CommandLineOptions(args)).run();
-        System.out.printf("%n%-70s %12s %12s %7s%n", "benchmark", "median fork", "worst fork", "ratio");
+        if (results.isEmpty()) {
+            System.exit(1); // JMH has said why
+        }
+        System.out.printf("%n%-90s %12s %12s %7s%n", "benchmark", "median fork", "worst fork", "ratio");
         results.forEach(result -> System.out.println(line(result)));
     }
 
@@ -43,7 +47,7 @@ public final class ForkReport {
                 .collect(Collectors.joining(" "));
         return String.format(
                 Locale.ROOT,
-                "%-70s %12.2f %12.2f %7.2f %s",
+                "%-90s %12.2f %12.2f %7.2f %s",
                 name + " " + parameters,
                 median,
                 forks.getLast(),
