@@ -11,8 +11,8 @@ import java.lang.ref.Reference;
  * division never shows in the results.
  */
 public final class SegmentWork {
-    /** Cost of the smallest task worth handing to another thread: some 20 µs. */
-    private static final long SMALLEST_TASK = 500_000;
+    /** Cost of the smallest task worth handing to another thread, which costs a microsecond. */
+    private static final long SMALLEST_TASK = 8_000;
 
     /** Tasks per thread: enough for the threads to end together on a machine where they do not run equally fast. */
     private static final int TASKS_PER_THREAD = 8;
