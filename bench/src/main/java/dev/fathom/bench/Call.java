@@ -1,5 +1,6 @@
 package dev.fathom.bench;
 
+import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.Gemm;
 import dev.fathom.engine.Kernels;
@@ -51,6 +52,19 @@ record Call(Object target, Method method, Object[] arguments) {
         }));
     }
 
+    /** The same call with integers of its own: memory that is used again must not turn a row number into anything else. */
+    Call withOwnIntegers() {
+        Object[] own = arguments.clone();
+        for (int i = 0; i < own.length; i++) {
+            if (own[i] instanceof Tensor tensor && tensor.dtype() == DType.I32) {
+                Tensor copy = Tensor.zeros(DType.I32, tensor.shape());
+                copy.copyFrom(tensor);
+                own[i] = copy;
+            }
+        }
+        return new Call(target, method, own);
+    }
+
     /** Makes the call again, on these kernels or products. */
     @Nullable
     Object invoke(Object onTarget) {
@@ -75,9 +89,13 @@ record Call(Object target, Method method, Object[] arguments) {
         return target instanceof Gemm;
     }
 
-    /** Of the operands that are multiplied; of all but matrix products f32. */
+    /** Of the operands that are multiplied: of matrix products as the engine was opened, of attention as keys and values are kept, else f32. */
     Precision precision() {
-        return target instanceof Gemm gemm ? gemm.precision() : Precision.F32;
+        if (target instanceof Gemm gemm) {
+            return gemm.precision();
+        }
+        boolean attends = method.getName().startsWith("attention");
+        return attends && find(KeyValueStore.class).data().dtype() == DType.BF16 ? Precision.BF16 : Precision.F32;
     }
 
     /** The method; of a matrix product with the weight's size, {@code inputs x outputs [x experts]}. */
@@ -190,6 +208,10 @@ record Call(Object target, Method method, Object[] arguments) {
     private double copied(int width) {
         KeyValueStore store = find(KeyValueStore.class);
         return (4.0 + store.data().dtype().bytes()) * find(Segments.class).rows() * store.heads() * width;
+    }
+
+    private static double elementBytes(KeyValueStore store) {
+        return store.data().dtype().bytes();
     }
 
     /** Positions that the sequences have by now. */

@@ -13,7 +13,8 @@ import java.util.Map;
  * The operations that a real step of a workload makes, with their live operands, ready to be made again one by one: every kernel there is gets
  * measured at the sizes that count, and no list has to be kept in step by hand.
  *
- * <p>Making a call again changes numbers (gradients add up, RoPE turns on), not how long it takes. Operands that fit into the caches stay
+ * <p>Making a call again changes numbers (gradients add up, RoPE turns on, memory has been used again), not how long it takes; integers, which say where
+ * to read, are kept as they were. Operands that fit into the caches stay
  * there, where in a step other operations push them out: {@code fathom bench train} shows the operations in their company.
  */
 final class RecordedOperations implements Call.Listener {
@@ -28,10 +29,7 @@ final class RecordedOperations implements Call.Listener {
 
     private RecordedOperations() {}
 
-    /**
-     * Of a training step whose sequences go through the model together. Of its operands only gradients share memory with later ones: the
-     * integers that calls read (tokens, experts, rows) stay what they were.
-     */
+    /** Of a training step whose sequences go through the model together. */
     static List<Recorded> ofTraining(Workload workload, Engine engine) {
         RecordedOperations recorder = new RecordedOperations();
         TrainingLoop loop = new TrainingLoop(
@@ -71,6 +69,8 @@ final class RecordedOperations implements Call.Listener {
         }
         String name = (lastStepOnly ? "decode: " : "") + call.label();
         operations.merge(
-                name, new Recorded(name, call, 1), (old, again) -> new Recorded(name, old.call, old.calls + 1));
+                name,
+                new Recorded(name, call.withOwnIntegers(), 1),
+                (old, again) -> new Recorded(name, old.call, old.calls + 1));
     }
 }
