@@ -28,7 +28,7 @@ final class EngineOptions {
 
     @Option(
             names = "--gemm",
-            paramLabel = "auto|vector|onednn",
+            paramLabel = "auto|vector|avx512|onednn",
             description =
                     "Matrix products: auto takes the fastest, vector is pure Java. One that is not there is an error.")
     private @Nullable String gemm;
