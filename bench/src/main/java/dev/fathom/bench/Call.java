@@ -183,9 +183,17 @@ record Call(Object target, Method method, Object[] arguments) {
             case "storeKeys", "storeKeysBackward" -> copied(integer("width"));
             case "storeValues", "storeValuesBackward" ->
                 copied(find(KeyValueStore.class).valueDim());
+            // Of the table only the rows that are looked up.
+            case "embedding", "embeddingBackward" -> 2 * embedded();
             case "adamW" -> named() * 7 / 4;
             default -> named();
         };
+    }
+
+    /** Bytes of the batch's rows. */
+    private double embedded() {
+        Tensor rows = (Tensor) arguments[method.getName().equals("embedding") ? 2 : 0];
+        return (double) rows.size() * rows.dtype().bytes();
     }
 
     private double named() {

@@ -32,8 +32,7 @@ final class RecordedOperations implements Call.Listener {
     /** Of a training step whose sequences go through the model together. */
     static List<Recorded> ofTraining(Workload workload, Engine engine) {
         RecordedOperations recorder = new RecordedOperations();
-        TrainingLoop loop = new TrainingLoop(
-                workload.model(), Call.watch(engine, recorder), TrainingLoop.Settings.COMPARISON, workload.sequences());
+        TrainingLoop loop = TrainingLoop.of(workload, Call.watch(engine, recorder), workload.sequences());
         loop.step(ChainData.batch(0, workload.model().vocabSize(), workload.sequences(), workload.length() + 2));
         return List.copyOf(recorder.operations.values());
     }

@@ -26,8 +26,6 @@ public final class TextBenchmark {
     /** Steps between two points of the curve. */
     private static final int EVERY = 250;
 
-    private static final long SEED = 1337;
-
     /** Philox stream of the windows trained on ("wind"). */
     private static final int WINDOWS = 0x77696e64;
 
@@ -93,6 +91,7 @@ public final class TextBenchmark {
             String model,
             String text,
             int steps,
+            long seed,
             double validationLoss,
             double trainingSeconds,
             double totalSeconds,
@@ -109,11 +108,12 @@ public final class TextBenchmark {
     /**
      * Trains and validates.
      *
+     * @param seed of the first weights and of the windows trained on
      * @param progress hears a line at every point of the curve
      * @throws BenchException if the text cannot be read
      * @throws IllegalArgumentException if it is too short
      */
-    public static Result run(Model model, Path file, int steps, Engine engine, Consumer<String> progress) {
+    public static Result run(Model model, Path file, int steps, long seed, Engine engine, Consumer<String> progress) {
         if (steps < 1) {
             throw new IllegalArgumentException("steps must be at least 1, are " + steps);
         }
@@ -127,13 +127,14 @@ public final class TextBenchmark {
         ModelShape shape = model.shape(text.vocabulary);
         // The rate reaches its floor with the last step; a short run has a short warm-up.
         LearningRateSchedule rate = new LearningRateSchedule.Cosine(1e-3f, 1e-4f, Math.min(100, steps / 2), steps);
-        TrainingLoop loop = new TrainingLoop(shape, engine, new TrainingLoop.Settings(rate, 0.99f, 1e-3f), SEQUENCES);
+        TrainingLoop loop =
+                new TrainingLoop(shape, engine, seed, new TrainingLoop.Settings(rate, 0.99f, 1e-3f), SEQUENCES);
         List<Point> curve = new ArrayList<>();
         double trainingSeconds = 0;
         long begin = System.nanoTime();
         for (int step = 1; step <= steps; step++) {
             long start = System.nanoTime();
-            loop.step(draw(text.ids, split, step));
+            loop.step(draw(text.ids, split, seed, step));
             trainingSeconds += (System.nanoTime() - start) * 1e-9;
             if (step % EVERY == 0 || step == steps) {
                 curve.add(new Point(step, loop.evaluate(validation)));
@@ -148,6 +149,7 @@ public final class TextBenchmark {
                 model.key(),
                 file.toString(),
                 steps,
+                seed,
                 curve.getLast().validationLoss,
                 trainingSeconds,
                 totalSeconds,
@@ -163,10 +165,10 @@ public final class TextBenchmark {
     }
 
     /** Windows at random places of the first {@code limit} characters. */
-    private static int[][] draw(int[] ids, int limit, int step) {
+    private static int[][] draw(int[] ids, int limit, long seed, int step) {
         int[][] sequences = new int[SEQUENCES][];
         for (int s = 0; s < SEQUENCES; s++) {
-            int from = (int) (Philox.uniform(SEED, WINDOWS, step, s) * (limit - CONTEXT - 2));
+            int from = (int) (Philox.uniform(seed, WINDOWS, step, s) * (limit - CONTEXT - 2));
             sequences[s] = Arrays.copyOfRange(ids, from, from + CONTEXT + 2);
         }
         return sequences;

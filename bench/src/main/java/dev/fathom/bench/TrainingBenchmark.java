@@ -71,16 +71,10 @@ public final class TrainingBenchmark {
         for (int b = 0; b < batches.length; b++) {
             batches[b] = ChainData.batch(b, workload.model().vocabSize(), workload.sequences(), workload.length() + 2);
         }
-        TrainingLoop loop = new TrainingLoop(workload.model(), engine, TrainingLoop.Settings.COMPARISON, perPass);
-        List<Double> losses = new ArrayList<>();
-        for (int step = 0; step < options.warmup; step++) {
-            losses.add(loop.step(batches[step % batches.length]));
-        }
-        Timings timings = Timings.of(
-                options.steps, step -> losses.add(loop.step(batches[(options.warmup + step) % batches.length])));
-        long peakMemory = peakMemory(loop);
+        Steady steady = steady(workload, engine, options, perPass, batches);
         MachinePeak peak = MachinePeak.measure(engine);
         Precision precision = engine.gemm().precision();
+        Timings timings = steady.timings;
         double tokensPerSecond = workload.tokens() / timings.median();
         double gflops = tokensPerSecond * workload.trainingFlopPerToken() * 1e-9;
         return new Result(
@@ -91,27 +85,41 @@ public final class TrainingBenchmark {
                 engine.describe(),
                 precision.name().toLowerCase(Locale.ROOT),
                 engine.pool().threads(),
-                peakMemory,
-                loop.model().parameters().count(),
+                steady.peakMemory,
+                steady.parameters,
                 workload.trainingFlopPerToken(),
                 perPass,
                 timings.seconds(),
                 timings.median(),
                 timings.best(),
                 timings.worst(),
-                losses.getFirst(),
-                losses.getLast(),
+                steady.losses.getFirst(),
+                steady.losses.getLast(),
                 timings.cpuSeconds() / (timings.total() * engine.pool().threads()),
                 peak,
                 profile(workload, engine, perPass, batches, peak));
+    }
+
+    /** What is left of the steps that are timed; their model is not, as the profile's takes its place in memory. */
+    private record Steady(Timings timings, List<Double> losses, long peakMemory, long parameters) {}
+
+    private static Steady steady(Workload workload, Engine engine, Options options, int perPass, int[][][] batches) {
+        TrainingLoop loop = TrainingLoop.of(workload, engine, perPass);
+        List<Double> losses = new ArrayList<>();
+        for (int step = 0; step < options.warmup; step++) {
+            losses.add(loop.step(batches[step % batches.length]));
+        }
+        Timings timings = Timings.of(
+                options.steps, step -> losses.add(loop.step(batches[(options.warmup + step) % batches.length])));
+        return new Steady(
+                timings, losses, peakMemory(loop), loop.model().parameters().count());
     }
 
     /** A model of its own on a watched engine, so that nothing watches the steps that are timed. */
     private static List<OperationProfile.Share> profile(
             Workload workload, Engine engine, int perPass, int[][][] batches, MachinePeak peak) {
         OperationProfile profile = new OperationProfile(peak);
-        TrainingLoop loop =
-                new TrainingLoop(workload.model(), profile.watch(engine), TrainingLoop.Settings.COMPARISON, perPass);
+        TrainingLoop loop = TrainingLoop.of(workload, profile.watch(engine), perPass);
         loop.step(batches[0]); // the workspace grows
         for (int step = 1; step <= PROFILED_STEPS; step++) {
             int[][] batch = batches[step % batches.length];

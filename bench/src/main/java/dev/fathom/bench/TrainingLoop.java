@@ -33,15 +33,23 @@ final class TrainingLoop {
     private final Workspace workspace = new Workspace();
     private long step;
 
+    /** A loop of a workload that is compared with other engines. */
+    static TrainingLoop of(Workload workload, Engine engine, int sequencesPerPass) {
+        return new TrainingLoop(workload.model(), engine, 1, Settings.COMPARISON, sequencesPerPass);
+    }
+
     /** The optimizer. Weight decay is on matrices only; the gradient is clipped to a global norm of 1. */
     record Settings(LearningRateSchedule learningRate, float beta2, float routingBiasSpeed) {
         /** Of the workloads that are compared with other engines. */
         static final Settings COMPARISON = new Settings(new LearningRateSchedule.Constant(3e-4f), 0.95f, 1e-3f);
     }
 
-    /** @param sequencesPerPass sequences that go through the model together; the gradients of all passes of a step add up */
-    TrainingLoop(ModelShape shape, Engine engine, Settings settings, int sequencesPerPass) {
-        this.model = shape.create(engine, 1);
+    /**
+     * @param seed of the first weights
+     * @param sequencesPerPass sequences that go through the model together; the gradients of all passes of a step add up
+     */
+    TrainingLoop(ModelShape shape, Engine engine, long seed, Settings settings, int sequencesPerPass) {
+        this.model = shape.create(engine, seed);
         this.settings = settings;
         this.optimizer = new AdamW(engine.kernels(), 0.9f, settings.beta2, 1e-8f, 0.1f, 1);
         this.sequencesPerPass = sequencesPerPass;

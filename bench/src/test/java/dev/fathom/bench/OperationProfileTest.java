@@ -53,8 +53,7 @@ class OperationProfileTest {
     private static List<Share> profile(int steps) {
         try (Engine engine = Engine.vector(Precision.F32, 1)) {
             OperationProfile profile = new OperationProfile(PEAK);
-            TrainingLoop loop = new TrainingLoop(
-                    TINY.model(), profile.watch(engine), TrainingLoop.Settings.COMPARISON, TINY.sequences());
+            TrainingLoop loop = TrainingLoop.of(TINY, profile.watch(engine), TINY.sequences());
             for (int step = 0; step < steps; step++) {
                 int[][] batch = ChainData.batch(step, 67, TINY.sequences(), TINY.length() + 2);
                 profile.step(() -> loop.step(batch));

@@ -28,7 +28,7 @@ class TextBenchmarkTest {
         Files.writeString(text, "The quick brown fox jumps over the lazy dög.\n".repeat(60));
         List<String> said = new ArrayList<>();
         try (Engine engine = Engine.vector(Precision.F32, 2)) {
-            TextBenchmark.Result result = TextBenchmark.run(model, text, 12, engine, said::add);
+            TextBenchmark.Result result = TextBenchmark.run(model, text, 12, 1, engine, said::add);
 
             assertThat(result.vocabulary()).isEqualTo(31);
             assertThat(result.curve()).hasSize(1);
@@ -49,11 +49,11 @@ class TextBenchmarkTest {
     void aTextThatIsMissingOrTooShortIsRefused() throws IOException {
         Path shortText = Files.writeString(folder.resolve("short.txt"), "To be, or not to be");
         try (Engine engine = Engine.vector(Precision.F32, 1)) {
-            assertThatThrownBy(() -> TextBenchmark.run(Model.V3, folder.resolve("none.txt"), 5, engine, line -> {}))
+            assertThatThrownBy(() -> TextBenchmark.run(Model.V3, folder.resolve("none.txt"), 5, 1, engine, line -> {}))
                     .isInstanceOf(BenchException.class)
                     .hasMessageContaining("none.txt")
                     .hasMessageContaining("--text");
-            assertThatThrownBy(() -> TextBenchmark.run(Model.V3, shortText, 5, engine, line -> {}))
+            assertThatThrownBy(() -> TextBenchmark.run(Model.V3, shortText, 5, 1, engine, line -> {}))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("19 characters");
         }

@@ -71,7 +71,7 @@ class TrainingLoopTest {
     }
 
     private static TrainingLoop loop(Workload workload, Engine engine, int perPass) {
-        return new TrainingLoop(workload.model(), engine, TrainingLoop.Settings.COMPARISON, perPass);
+        return TrainingLoop.of(workload, engine, perPass);
     }
 
     private static int[][] batch(Workload workload, int number) {

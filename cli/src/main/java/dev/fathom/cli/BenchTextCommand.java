@@ -54,6 +54,13 @@ final class BenchTextCommand implements Callable<Integer> {
             defaultValue = "2000")
     private int steps;
 
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "Of the first weights and of what is trained on. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "1")
+    private long seed;
+
     @Option(names = "--json", description = "Print the result as one JSON object.")
     private boolean json;
 
@@ -65,7 +72,7 @@ final class BenchTextCommand implements Callable<Integer> {
         Path file = text == null ? BenchCommand.shared("data", "text", "tinyshakespeare.txt") : text;
         try (Engine engine = engineOptions.open()) {
             TextBenchmark.Result result =
-                    TextBenchmark.run(found(), file, steps, engine, bench.screen(spec, json)::line);
+                    TextBenchmark.run(found(), file, steps, seed, engine, bench.screen(spec, json)::line);
             bench.print(spec, json, result, ReportText.of(result));
         }
         return ExitCode.OK;
