@@ -1,6 +1,7 @@
 package dev.fathom.avx512;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -38,7 +39,7 @@ final class ExecutableMemory {
                 throw new UnsupportedOperationException("the system gives no memory for machine code (mmap failed)");
             }
             MemorySegment memory = MemorySegment.ofAddress(address).reinterpret(bytes);
-            MemorySegment.copy(code, 0, memory, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, code.length);
+            MemorySegment.copy(code, 0, memory, JAVA_BYTE, 0, code.length);
             int failed = (int) protect.invokeExact(memory, bytes, READ_EXECUTE);
             if (failed != 0) {
                 throw new UnsupportedOperationException(

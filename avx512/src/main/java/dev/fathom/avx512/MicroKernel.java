@@ -18,13 +18,8 @@ import static dev.fathom.avx512.Assembler.RSI;
 import static dev.fathom.avx512.Assembler.RSP;
 
 import dev.fathom.avx512.Assembler.Address;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.util.Arrays;
 
 /**
  * The innermost product, {@code C[8 x 48] (+)= A[8 x K] B[K x 48]} in bf16 with f32 sums, as machine code that Java writes at
@@ -58,18 +53,11 @@ final class MicroKernel {
     private static final int MASK = 1;
 
     /** {@code void kernel(A, rowStrideOfA, pairStrideOfA, B, C, rowStrideOfC, pairs, tiles, maskOfLastVector)}, strides in bytes. */
-    private static final MethodHandle CALL =
-            Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(longs(9)), Linker.Option.critical(false));
+    private static final MethodHandle CALL = MachineCode.call(9);
 
     private static final MemorySegment[] KERNELS = generateAll();
 
     private MicroKernel() {}
-
-    private static MemoryLayout[] longs(int count) {
-        MemoryLayout[] layouts = new MemoryLayout[count];
-        Arrays.fill(layouts, ValueLayout.JAVA_LONG);
-        return layouts;
-    }
 
     /**
      * Multiplies {@code rows} rows of A by one panel.

@@ -15,11 +15,10 @@ import dev.fathom.avx512.Assembler.Address;
 import dev.fathom.engine.Bfloat16;
 import dev.fathom.engine.Memory;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
 
 /**
  * Floats to the bf16 operands of {@link MicroKernel}, to nearest even: rows as they are, or neighbouring rows zipped into pairs. Denormal floats become
@@ -32,8 +31,8 @@ final class Rounding {
     /** Elements per step of {@link #rows}. */
     private static final int STEP = 2 * MicroKernel.LANES;
 
-    private static final MethodHandle ROWS = handle(8);
-    private static final MethodHandle ZIP = handle(7);
+    private static final MethodHandle ROWS = MachineCode.call(8);
+    private static final MethodHandle ZIP = MachineCode.call(7);
 
     private static final MemorySegment ROWS_CODE;
     private static final MemorySegment[] ZIP_CODE;
@@ -50,16 +49,10 @@ final class Rounding {
         }
         MemorySegment[] code = MachineCode.place(generateRows(), generateZip(1), generateZip(2), generateZip(3));
         ROWS_CODE = code[0];
-        ZIP_CODE = java.util.Arrays.copyOfRange(code, 1, code.length);
+        ZIP_CODE = Arrays.copyOfRange(code, 1, code.length);
     }
 
     private Rounding() {}
-
-    private static MethodHandle handle(int arguments) {
-        java.lang.foreign.MemoryLayout[] layouts = new java.lang.foreign.MemoryLayout[arguments];
-        java.util.Arrays.fill(layouts, ValueLayout.JAVA_LONG);
-        return Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(layouts), Linker.Option.critical(false));
-    }
 
     /** Bytes between rows that {@link #rows} writes: an odd number of cache lines, as rows a power of two apart fall on the same few places of the cache. */
     static long rowBytes(int columns) {

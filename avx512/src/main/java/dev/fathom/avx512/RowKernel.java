@@ -9,13 +9,8 @@ import static dev.fathom.avx512.Assembler.RDX;
 import static dev.fathom.avx512.Assembler.RSI;
 
 import dev.fathom.avx512.Assembler.Address;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.util.Arrays;
 
 /**
  * One row times several panels of sixteen columns: attention of a single query. With one row, {@link MicroKernel} would wait for each step of a chain
@@ -28,17 +23,11 @@ final class RowKernel {
     private static final int A = 31;
 
     /** {@code void kernel(A, B, panelStride, C, pairs)}. */
-    private static final MethodHandle CALL = call();
+    private static final MethodHandle CALL = MachineCode.call(5);
 
     private static final MemorySegment[] KERNELS = generateAll();
 
     private RowKernel() {}
-
-    private static MethodHandle call() {
-        MemoryLayout[] longs = new MemoryLayout[5];
-        Arrays.fill(longs, ValueLayout.JAVA_LONG);
-        return Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(longs), Linker.Option.critical(false));
-    }
 
     /**
      * {@code C[16 p ..] = A B_p} for every panel p.
