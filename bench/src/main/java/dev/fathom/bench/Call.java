@@ -36,7 +36,12 @@ record Call(Object target, Method method, Object[] arguments) {
         Gemm gemm = watched(Gemm.class, engine.gemm(), listener);
         Gemm exact = engine.exactGemm() == engine.gemm() ? gemm : watched(Gemm.class, engine.exactGemm(), listener);
         return new Engine(
-                watched(Kernels.class, engine.kernels(), listener), gemm, exact, engine.pool(), engine.note());
+                watched(Kernels.class, engine.kernels(), listener),
+                gemm,
+                exact,
+                engine.storedGemm(),
+                engine.pool(),
+                engine.note());
     }
 
     private static <T> T watched(Class<T> type, T target, Listener listener) {

@@ -1,6 +1,6 @@
 package dev.fathom.bench;
 
-import dev.fathom.model.quant.QuantizedType;
+import dev.fathom.engine.quant.QuantizedType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -7,7 +7,7 @@ import dev.fathom.engine.Tensor;
 import dev.fathom.learn.Json;
 import dev.fathom.model.gguf.GgufValue;
 import dev.fathom.model.gguf.GgufWriter;
-import dev.fathom.model.quant.QuantizedType;
+import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.model.safetensors.NamedTensor;
 import dev.fathom.model.safetensors.SafetensorsWriter;
 import dev.fathom.model.safetensors.StoredType;

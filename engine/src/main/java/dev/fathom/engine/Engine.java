@@ -11,10 +11,11 @@ import java.util.ServiceLoader;
  * @param kernels everything but matrix products
  * @param gemm matrix products of linear layers, at the chosen precision
  * @param exactGemm matrix products that stay f32 whatever the precision: the router
+ * @param storedGemm matrix products with weights as files store them
  * @param pool the threads all of them share
  * @param note why a provider on the class path is not used, or empty: part of the kernels line, so that nothing falls back in silence
  */
-public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool, String note)
+public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, StoredGemm storedGemm, WorkerPool pool, String note)
         implements AutoCloseable {
 
     /** What a user may choose. */
@@ -51,7 +52,8 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool
                     Kernels kernels = provider.attention(precision, pool)
                             .map(attention -> new VectorKernels(pool, attention))
                             .orElseGet(() -> new VectorKernels(pool));
-                    return of(kernels, provider.open(precision, pool), pool, "");
+                    StoredGemm stored = provider.stored(precision, pool).orElseGet(() -> new VectorStoredGemm(pool));
+                    return of(kernels, provider.open(precision, pool), stored, pool, "");
                 }
                 if (!reason.isEmpty()) {
                     String named = provider.name() + " " + precision.name().toLowerCase(Locale.ROOT) + ": " + reason;
@@ -64,7 +66,7 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool
         }
         WorkerPool pool = new WorkerPool(threads);
         Precision precision = choice == PrecisionChoice.BF16 ? Precision.BF16 : Precision.F32;
-        return of(new VectorKernels(pool), new VectorGemm(precision, pool), pool, reasons);
+        return vector(precision, pool, reasons);
     }
 
     private static List<Precision> candidates(PrecisionChoice choice) {
@@ -77,13 +79,16 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, WorkerPool pool
 
     /** The pure Java engine. */
     public static Engine vector(Precision precision, int threads) {
-        WorkerPool pool = new WorkerPool(threads);
-        return of(new VectorKernels(pool), new VectorGemm(precision, pool), pool, "");
+        return vector(precision, new WorkerPool(threads), "");
     }
 
-    private static Engine of(Kernels kernels, Gemm gemm, WorkerPool pool, String note) {
+    private static Engine vector(Precision precision, WorkerPool pool, String note) {
+        return of(new VectorKernels(pool), new VectorGemm(precision, pool), new VectorStoredGemm(pool), pool, note);
+    }
+
+    private static Engine of(Kernels kernels, Gemm gemm, StoredGemm stored, WorkerPool pool, String note) {
         Gemm exact = gemm.precision() == Precision.F32 ? gemm : new VectorGemm(Precision.F32, pool);
-        return new Engine(kernels, gemm, exact, pool, note);
+        return new Engine(kernels, gemm, exact, stored, pool, note);
     }
 
     /** The kernels line, such as {@code kernels: vector 512-bit + oneDNN 3.11 bf16, 2 threads}. */

@@ -23,4 +23,9 @@ public interface GemmProvider {
     default Optional<AttentionKernels> attention(Precision precision, WorkerPool pool) {
         return Optional.empty();
     }
+
+    /** Products with stored weights, where the provider has its own; else they are the built-in ones. */
+    default Optional<StoredGemm> stored(Precision precision, WorkerPool pool) {
+        return Optional.empty();
+    }
 }

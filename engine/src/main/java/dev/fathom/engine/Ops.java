@@ -99,15 +99,16 @@ public final class Ops {
     /** {@code y = W_g x} for the rows of each group. */
     public Variable linear(Variable x, Weight weight, RowGroups groups) {
         Variable y = result(x.value().rows(), weight.outputs());
-        Gemm gemm = weight.gemm();
-        gemm.forward(x.value(), groups, weight.packed(), y.value());
-        record(y, () -> {
-            gemm.backwardWeight(
-                    y.gradient(), x.value(), groups, weight.parameter().gradient());
-            boolean accumulate = x.hasGradient();
-            gemm.backwardInput(y.gradient(), groups, weight.packed(), x.gradientToWrite(), accumulate);
-        });
+        weight.forward(x.value(), groups, y.value());
+        record(y, () -> trained(weight).backward(y.gradient(), x, groups));
         return y;
+    }
+
+    private static TrainedWeight trained(Weight weight) {
+        if (weight instanceof TrainedWeight trained) {
+            return trained;
+        }
+        throw new IllegalStateException("a released model's weights are not trained: they have no gradient");
     }
 
     /** {@code y = W x + b} for every row; without a bias, {@code y = W x}. */
@@ -426,18 +427,14 @@ public final class Ops {
         long rows = hidden.value().rows();
         RowGroups all = RowGroups.single(rows);
         Tensor logits = results.allocate(DType.F32, rows, head.outputs());
-        head.gemm().forward(hidden.value(), all, head.packed(), logits);
+        head.forward(hidden.value(), all, logits);
         Variable logProbs = result(rows);
         Tensor logSumExp = results.allocate(DType.F32, rows);
         Tensor entropy = results.allocate(DType.F32, rows);
         kernels.logProbs(logits, targets, inverseTemperature, logProbs.value(), logSumExp, entropy);
         record(logProbs, () -> {
             kernels.logProbsBackward(logits, targets, inverseTemperature, logSumExp, logProbs.gradient());
-            head.gemm()
-                    .backwardWeight(
-                            logits, hidden.value(), all, head.parameter().gradient());
-            boolean accumulate = hidden.hasGradient();
-            head.gemm().backwardInput(logits, all, head.packed(), hidden.gradientToWrite(), accumulate);
+            trained(head).backward(logits, hidden, all);
         });
         return new TokenLogProbs(logProbs, entropy);
     }
@@ -445,7 +442,7 @@ public final class Ops {
     /** Logits {@code [N, vocabulary]} for sampling; not differentiable. */
     public Tensor logits(Variable hidden, Weight head) {
         Tensor logits = results.allocate(DType.F32, hidden.value().rows(), head.outputs());
-        head.gemm().forward(hidden.value(), RowGroups.single(hidden.value().rows()), head.packed(), logits);
+        head.forward(hidden.value(), RowGroups.single(hidden.value().rows()), logits);
         return logits;
     }
 }

@@ -3,6 +3,7 @@ package dev.fathom.model;
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.Parameter;
 import dev.fathom.engine.Parameters;
+import dev.fathom.engine.TrainedWeight;
 import dev.fathom.engine.Weight;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,7 +12,7 @@ import java.util.List;
 final class Weights {
     private final Parameters parameters;
     private final Engine engine;
-    private final List<Weight> packed = new ArrayList<>();
+    private final List<TrainedWeight> packed = new ArrayList<>();
 
     Weights(Parameters parameters, Engine engine) {
         this.parameters = parameters;
@@ -20,12 +21,12 @@ final class Weights {
 
     /** A matrix or a stack of expert matrices, multiplied at the engine's precision. */
     Weight matrix(String name) {
-        return keep(new Weight(parameters.get(name), engine.gemm()));
+        return keep(new TrainedWeight(parameters.get(name), engine.gemm()));
     }
 
     /** A matrix that is multiplied in f32 whatever the precision: a router's. */
     Weight exactMatrix(String name) {
-        return keep(new Weight(parameters.get(name), engine.exactGemm()));
+        return keep(new TrainedWeight(parameters.get(name), engine.exactGemm()));
     }
 
     /** The weight of a norm, a bias, a table. */
@@ -34,10 +35,10 @@ final class Weights {
     }
 
     void refresh() {
-        packed.forEach(Weight::refresh);
+        packed.forEach(TrainedWeight::refresh);
     }
 
-    private Weight keep(Weight weight) {
+    private Weight keep(TrainedWeight weight) {
         packed.add(weight);
         return weight;
     }

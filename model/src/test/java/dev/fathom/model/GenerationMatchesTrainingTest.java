@@ -214,7 +214,7 @@ class GenerationMatchesTrainingTest {
     void aReductionOrderThatDependsOnTheBatchIsSeen() {
         try (Engine good = Engine.vector(Precision.F32, 1)) {
             Gemm halved = new HalvedGemm(good.gemm());
-            Engine broken = new Engine(good.kernels(), halved, halved, good.pool(), "");
+            Engine broken = new Engine(good.kernels(), halved, halved, good.storedGemm(), good.pool(), "");
             LanguageModel model = maker(WIDE).make(broken);
             List<int[]> sequences = TinyDeepseek.sequences(WIDE, 1, 35, 12);
             Decoding decoding = new Decoding(model, sequences);

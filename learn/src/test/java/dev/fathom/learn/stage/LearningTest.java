@@ -236,7 +236,8 @@ class LearningTest {
     void aBrokenReductionOrderShowsAsMismatch() {
         try (Engine sound = Engine.vector(Precision.F32, 2)) {
             Gemm broken = new OrderDependsOnRows(sound.gemm());
-            Engine engine = new Engine(sound.kernels(), broken, sound.exactGemm(), sound.pool(), "");
+            Engine engine =
+                    new Engine(sound.kernels(), broken, sound.exactGemm(), sound.storedGemm(), sound.pool(), "");
             Path run = run("broken", recipe(""), engine);
             assertThat(JsonLines.read(RunDirectory.metricsFile(run)))
                     .anySatisfy(

@@ -1,7 +1,7 @@
 package dev.fathom.model.gguf;
 
+import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.model.files.CheckpointException;
-import dev.fathom.model.quant.QuantizedType;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;

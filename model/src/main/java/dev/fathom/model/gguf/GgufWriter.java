@@ -1,9 +1,9 @@
 package dev.fathom.model.gguf;
 
+import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.model.files.CheckpointException;
 import dev.fathom.model.files.DurableFiles;
 import dev.fathom.model.files.MappedFile;
-import dev.fathom.model.quant.QuantizedType;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;

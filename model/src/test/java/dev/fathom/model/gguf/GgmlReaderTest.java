@@ -3,7 +3,7 @@ package dev.fathom.model.gguf;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.fathom.model.quant.QuantizedType;
+import dev.fathom.engine.quant.QuantizedType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;

@@ -3,9 +3,9 @@ package dev.fathom.model.gguf;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.model.files.CheckpointException;
 import dev.fathom.model.files.Mutations;
-import dev.fathom.model.quant.QuantizedType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Tensor;
+import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.model.files.CheckpointException;
-import dev.fathom.model.quant.QuantizedType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

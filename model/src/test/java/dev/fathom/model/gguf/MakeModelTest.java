@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.fathom.engine.Memory;
+import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.model.inspect.ModelSummary;
-import dev.fathom.model.quant.QuantizedType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

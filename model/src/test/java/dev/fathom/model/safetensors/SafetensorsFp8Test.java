@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Tensor;
+import dev.fathom.engine.quant.Float8;
 import dev.fathom.model.files.CheckpointException;
-import dev.fathom.model.quant.Float8;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

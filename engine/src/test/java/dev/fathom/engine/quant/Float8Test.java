@@ -1,4 +1,4 @@
-package dev.fathom.model.quant;
+package dev.fathom.engine.quant;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,10 +1,10 @@
-package dev.fathom.model.quant;
+package dev.fathom.engine.quant;
 
 import static dev.fathom.engine.Memory.ALL;
 import static dev.fathom.engine.Memory.ORDER;
-import static dev.fathom.model.quant.BitPlanes.BYTES;
-import static dev.fathom.model.quant.BitPlanes.INTS;
-import static dev.fathom.model.quant.BitPlanes.LANES;
+import static dev.fathom.engine.quant.BitPlanes.BYTES;
+import static dev.fathom.engine.quant.BitPlanes.INTS;
+import static dev.fathom.engine.quant.BitPlanes.LANES;
 
 import dev.fathom.engine.Memory;
 import java.lang.foreign.MemorySegment;

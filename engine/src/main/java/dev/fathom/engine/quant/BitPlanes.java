@@ -1,4 +1,4 @@
-package dev.fathom.model.quant;
+package dev.fathom.engine.quant;
 
 import static dev.fathom.engine.Memory.ALL;
 import static dev.fathom.engine.Memory.ORDER;

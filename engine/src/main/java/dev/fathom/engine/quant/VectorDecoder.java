@@ -1,12 +1,12 @@
-package dev.fathom.model.quant;
+package dev.fathom.engine.quant;
 
 import static dev.fathom.engine.Memory.ALL;
 import static dev.fathom.engine.Memory.ORDER;
-import static dev.fathom.model.quant.BitPlanes.BYTES;
-import static dev.fathom.model.quant.BitPlanes.FLOATS;
-import static dev.fathom.model.quant.BitPlanes.INTS;
-import static dev.fathom.model.quant.BitPlanes.LANES;
-import static dev.fathom.model.quant.BitPlanes.half;
+import static dev.fathom.engine.quant.BitPlanes.BYTES;
+import static dev.fathom.engine.quant.BitPlanes.FLOATS;
+import static dev.fathom.engine.quant.BitPlanes.INTS;
+import static dev.fathom.engine.quant.BitPlanes.LANES;
+import static dev.fathom.engine.quant.BitPlanes.half;
 
 import dev.fathom.engine.Memory;
 import jdk.incubator.vector.ByteVector;

@@ -1,4 +1,4 @@
-package dev.fathom.model.quant;
+package dev.fathom.engine.quant;
 
 import dev.fathom.engine.Memory;
 import java.lang.foreign.MemorySegment;

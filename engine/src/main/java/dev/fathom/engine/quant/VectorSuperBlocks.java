@@ -1,11 +1,11 @@
-package dev.fathom.model.quant;
+package dev.fathom.engine.quant;
 
-import static dev.fathom.model.quant.BitPlanes.half;
-import static dev.fathom.model.quant.BitPlanes.signed;
-import static dev.fathom.model.quant.BitPlanes.unsigned;
+import static dev.fathom.engine.quant.BitPlanes.half;
+import static dev.fathom.engine.quant.BitPlanes.signed;
+import static dev.fathom.engine.quant.BitPlanes.unsigned;
 
 import dev.fathom.engine.Memory;
-import dev.fathom.model.quant.BitPlanes.Planes;
+import dev.fathom.engine.quant.BitPlanes.Planes;
 
 /**
  * The super-blocks of 256 elements, vectorised part by part. Layouts are explained in {@link ReferenceDecoder}, method by method; parameters are

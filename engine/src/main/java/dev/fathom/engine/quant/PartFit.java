@@ -1,4 +1,4 @@
-package dev.fathom.model.quant;
+package dev.fathom.engine.quant;
 
 /**
  * Fits 32 values by {@code x[i] ≈ scale q[i] - min} with integers q of 0 to 15 and {@code scale, min >= 0}, in weighted least squares.

@@ -1,0 +1,46 @@
+package dev.fathom.engine;
+
+/** A {@link Parameter} and its packed copy in the layouts of the {@link Gemm} that multiplies by it. */
+public final class TrainedWeight implements Weight {
+    private final Parameter parameter;
+    private final Gemm gemm;
+    private final Gemm.Packed packed;
+
+    /** @param parameter {@code [outputs, inputs]} or {@code [groups, outputs, inputs]} */
+    public TrainedWeight(Parameter parameter, Gemm gemm) {
+        this.parameter = parameter;
+        this.gemm = gemm;
+        this.packed = gemm.pack(parameter.value());
+    }
+
+    public Parameter parameter() {
+        return parameter;
+    }
+
+    @Override
+    public long outputs() {
+        return packed.outputs();
+    }
+
+    @Override
+    public long inputs() {
+        return packed.inputs();
+    }
+
+    /** Packs again; to be called after the optimizer changed the parameter. */
+    public void refresh() {
+        packed.refresh();
+    }
+
+    @Override
+    public void forward(Tensor x, RowGroups groups, Tensor y) {
+        gemm.forward(x, groups, packed, y);
+    }
+
+    /** Adds to the parameter's gradient, and writes or adds to x's. */
+    void backward(Tensor dy, Variable x, RowGroups groups) {
+        gemm.backwardWeight(dy, x.value(), groups, parameter.gradient());
+        boolean accumulate = x.hasGradient();
+        gemm.backwardInput(dy, groups, packed, x.gradientToWrite(), accumulate);
+    }
+}

@@ -1,9 +1,0 @@
-/**
- * Quantized weights: blocks of small integers with shared scales, as GGUF files hold them, and the FP8 of DeepSeek-V3. Every type has a
- * scalar decoder that reads like its specification ({@link dev.fathom.model.quant.ReferenceDecoder},
- * {@link dev.fathom.model.quant.Float8}) beside a vector one that computes the same bits.
- */
-@NullMarked
-package dev.fathom.model.quant;
-
-import org.jspecify.annotations.NullMarked;
