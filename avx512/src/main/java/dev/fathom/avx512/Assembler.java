@@ -200,6 +200,22 @@ final class Assembler {
         evexRegisters(MAP_0F38, PREFIX_66 | WIDE, 0x8d, target, indices, source);
     }
 
+    /** VPMOVZXWD: sixteen 16-bit elements in memory to 32 bits each; under a mask other than 0 the others are not read and become zero. */
+    void widen16(int target, Address from, int mask) {
+        evexMemory(MAP_0F38, PREFIX_66, 0x33, target, from, 32, mask, mask != 0);
+    }
+
+    /** VPSLLD. */
+    void shiftLeft32(int target, int source, int bits) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x72, 6, target, source);
+        code.write(bits);
+    }
+
+    /** VPORD. */
+    void or(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0xeb, target, a, b);
+    }
+
     /** @param prefix the mandatory prefix, with {@link #WIDE} for the W bit */
     private void evexRegisters(int map, int prefix, int opcode, int register, int second, int third) {
         code.write(0x62);

@@ -11,9 +11,9 @@ import java.lang.ref.Reference;
 /**
  * Matrix products in bf16 with f32 sums by {@link MicroKernel}.
  *
- * <p>A task takes some rows of one group, rounds them to bf16 in its scratch memory, and walks the panels of the weights. Long reductions are
- * cut into blocks that stay in the caches; as a chain continues from what is in memory, neither that nor the division into tasks changes a
- * bit. Weight gradients are {@link WeightGradient}'s.
+ * <p>A task takes some rows of one group, rounds them to bf16 in its scratch memory unless they are, and walks the panels of the weights. Long
+ * reductions are cut into blocks that stay in the caches; as a chain continues from what is in memory, neither that nor the division into
+ * tasks changes a bit. Weight gradients are {@link WeightGradient}'s.
  */
 final class Avx512Gemm implements Gemm {
     /** Most rows per task: with a block of the reduction they fit the second-level cache, beside a panel of the weights. */
@@ -27,6 +27,9 @@ final class Avx512Gemm implements Gemm {
 
     /** Multiplications worth a task of their own, about 5 microseconds. */
     private static final long TASK_WORK = 1 << 19;
+
+    /** Rows so many bytes apart compete for the same places of the first-level cache: they are copied even if they need no rounding. */
+    private static final int CROWDED = 2048;
 
     private final WorkerPool pool;
     private final WeightGradient weightGradient;
@@ -54,7 +57,7 @@ final class Avx512Gemm implements Gemm {
     @Override
     public void forward(Tensor x, RowGroups groups, Packed weights, Tensor y) {
         PackedWeights packed = packed(weights, groups);
-        x.require("x", DType.F32, groups.rows(), packed.inputs());
+        Gemm.requireOperand("x", x, groups.rows(), packed.inputs());
         y.require("y", DType.F32, groups.rows(), packed.outputs());
         multiply(x, groups, packed.forward(), y, false);
     }
@@ -62,15 +65,15 @@ final class Avx512Gemm implements Gemm {
     @Override
     public void backwardInput(Tensor dy, RowGroups groups, Packed weights, Tensor dx, boolean accumulate) {
         PackedWeights packed = packed(weights, groups);
-        dy.require("dy", DType.F32, groups.rows(), packed.outputs());
+        Gemm.requireOperand("dy", dy, groups.rows(), packed.outputs());
         dx.require("dx", DType.F32, groups.rows(), packed.inputs());
         multiply(dy, groups, packed.backward(), dx, accumulate);
     }
 
     @Override
     public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
-        dy.require("dy", DType.F32, groups.rows(), dy.columns());
-        x.require("x", DType.F32, groups.rows(), x.columns());
+        Gemm.requireOperand("dy", dy, groups.rows(), dy.columns());
+        Gemm.requireOperand("x", x, groups.rows(), x.columns());
         dw.require("dw", DType.F32, groups.count() * dy.columns(), x.columns());
         if (!dw.isDense()) {
             throw new IllegalArgumentException("dw must be dense, is " + dw);
@@ -149,15 +152,21 @@ final class Avx512Gemm implements Gemm {
             int worker) {
         int length = weights.length();
         Panels panels = weights.panels();
-        long rowBytes = Rounding.rowBytes(Math.min(BLOCK, length));
-        long scratch = pool.scratch(worker, rows * rowBytes);
+        long from = x.rowAddress(first);
+        long stride = x.rowStride() * x.dtype().bytes();
+        boolean inPlace = x.dtype() == DType.BF16 && length % 2 == 0 && stride % CROWDED != 0;
+        long rowBytes = inPlace ? stride : Rounding.rowBytes(Math.min(BLOCK, length));
+        long scratch = inPlace ? 0 : pool.scratch(worker, rows * rowBytes);
         for (int k = 0; k < length; k += BLOCK) {
             int columns = Math.min(BLOCK, length - k);
             int pairs = (columns + 1) / 2;
-            Rounding.rows(x.rowAddress(first) + 4L * k, 4 * x.rowStride(), rows, columns, scratch, rowBytes);
+            long operand = from + (long) k * x.dtype().bytes();
+            if (!inPlace) {
+                Rounding.rows(x.dtype(), operand, stride, rows, columns, scratch, rowBytes);
+            }
             for (int panel = firstPanel; panel < lastPanel; panel++) {
                 MicroKernel.multiply(
-                        scratch,
+                        inPlace ? operand : scratch,
                         rowBytes,
                         4,
                         weights.panel(group, panel) + k / 2 * panels.pairBytes(panel),

@@ -134,6 +134,7 @@ final class PackedWeights implements Gemm.Packed {
             int group = task / panels.count();
             int panel = task % panels.count();
             Rounding.zip(
+                    DType.F32,
                     row(group, 0) + 4L * Panels.first(panel),
                     4L * inputs,
                     outputs,

@@ -13,6 +13,7 @@ import static dev.fathom.avx512.Assembler.RSP;
 
 import dev.fathom.avx512.Assembler.Address;
 import dev.fathom.engine.Bfloat16;
+import dev.fathom.engine.DType;
 import dev.fathom.engine.Memory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -36,6 +37,7 @@ final class Rounding {
 
     private static final MemorySegment ROWS_CODE;
     private static final MemorySegment[] ZIP_CODE;
+    private static final MemorySegment[] ZIP_BF16_CODE;
 
     /** For {@link #ZIP}: takes the first half's elements and the second half's in turn. */
     private static final MemorySegment INTERLEAVE = Arena.global().allocate(64, Memory.ALIGNMENT);
@@ -47,9 +49,17 @@ final class Rounding {
             INTERLEAVE.setAtIndex(ValueLayout.JAVA_SHORT, 2 * i, (short) i);
             INTERLEAVE.setAtIndex(ValueLayout.JAVA_SHORT, 2 * i + 1, (short) (MicroKernel.LANES + i));
         }
-        MemorySegment[] code = MachineCode.place(generateRows(), generateZip(1), generateZip(2), generateZip(3));
+        int widths = MicroKernel.VECTORS;
+        byte[][] functions = new byte[1 + 2 * widths][];
+        functions[0] = generateRows();
+        for (int vectors = 1; vectors <= widths; vectors++) {
+            functions[vectors] = generateZip(vectors);
+            functions[widths + vectors] = generateZipBf16(vectors);
+        }
+        MemorySegment[] code = MachineCode.place(functions);
         ROWS_CODE = code[0];
-        ZIP_CODE = Arrays.copyOfRange(code, 1, code.length);
+        ZIP_CODE = Arrays.copyOfRange(code, 1, 1 + widths);
+        ZIP_BF16_CODE = Arrays.copyOfRange(code, 1 + widths, code.length);
     }
 
     private Rounding() {}
@@ -57,6 +67,18 @@ final class Rounding {
     /** Bytes between rows that {@link #rows} writes: an odd number of cache lines, as rows a power of two apart fall on the same few places of the cache. */
     static long rowBytes(int columns) {
         return Memory.align(2L * columns + Memory.ALIGNMENT) | Memory.ALIGNMENT;
+    }
+
+    /** Copies rows, rounding them if they are F32; an odd last column gets a 0 for a neighbour. As {@link #rows(long, long, int, int, long, long)}. */
+    static void rows(DType type, long from, long fromStride, int rows, int columns, long to, long toStride) {
+        if (type == DType.F32) {
+            rows(from, fromStride, rows, columns, to, toStride);
+            return;
+        }
+        Bfloat16.rows(type, from, fromStride, rows, columns, to, toStride);
+        for (int r = 0; r < rows && columns % 2 != 0; r++) {
+            Memory.ALL.set(Memory.SHORT, to + r * toStride + 2L * columns, (short) 0);
+        }
     }
 
     /**
@@ -93,16 +115,17 @@ final class Rounding {
     /**
      * Zips pairs of neighbouring rows into one panel.
      *
-     * @param from address of the first row's floats, rows {@code stride} bytes apart
+     * @param type of the rows: F32, to be rounded, or BF16
+     * @param from address of the first row, rows {@code stride} bytes apart
      * @param rows to zip; where it is odd, the last one's partner is zero
      * @param columns at most {@link MicroKernel#COLUMNS}
      * @param to address of the panel's first pair
      */
-    static void zip(long from, long stride, int rows, int columns, long to) {
+    static void zip(DType type, long from, long stride, int rows, int columns, long to) {
         int vectors = (columns + MicroKernel.LANES - 1) / MicroKernel.LANES;
         long mask = 0xffffL >>> (vectors * MicroKernel.LANES - columns);
         long pairs = rows / 2;
-        MemorySegment code = ZIP_CODE[vectors - 1];
+        MemorySegment code = (type == DType.F32 ? ZIP_CODE : ZIP_BF16_CODE)[vectors - 1];
         try {
             if (pairs > 0) {
                 ZIP.invokeExact(code, from, from + stride, 2 * stride, to, pairs, mask, INTERLEAVE.address());
@@ -167,6 +190,29 @@ final class Rounding {
             code.roundToBf16(3 * v + 2, 3 * v + 1, 3 * v);
             code.permute16(3 * v + 2, interleave, 3 * v + 2);
             code.vectorStore(3 * v + 2, Address.of(RCX, 64 * v), 0);
+        }
+        code.add(RDI, RDX);
+        code.add(RSI, RDX);
+        code.addImmediate(RCX, 64 * vectors);
+        code.decrementAndLoop(R8, pair);
+        code.clearUpperHalves();
+        code.returnToCaller();
+        return code.bytes();
+    }
+
+    /** {@code void zip(even, odd, stride, to, pairs, mask, interleave)} for bf16 values, which need no rounding and no interleaving. */
+    private static byte[] generateZipBf16(int vectors) {
+        Assembler code = new Assembler();
+        code.move(RAX, R9);
+        code.moveToMask(FIRST_MASK, RAX);
+        int pair = code.position();
+        for (int v = 0; v < vectors; v++) {
+            int mask = v == vectors - 1 ? FIRST_MASK : 0;
+            code.widen16(2 * v, Address.of(RDI, 32 * v), mask);
+            code.widen16(2 * v + 1, Address.of(RSI, 32 * v), mask);
+            code.shiftLeft32(2 * v + 1, 2 * v + 1, 16);
+            code.or(2 * v, 2 * v, 2 * v + 1);
+            code.vectorStore(2 * v, Address.of(RCX, 64 * v), 0);
         }
         code.add(RDI, RDX);
         code.add(RSI, RDX);

@@ -10,7 +10,7 @@ import java.lang.ref.Reference;
 
 /**
  * {@code dw_g += Σ_r dy[r] x[r]ᵀ}: a product whose reduction runs over rows. Neighbouring rows of dy and of x are zipped into pairs first, in panels, every
- * element rounded once; nothing needs to be transposed, as {@link MicroKernel} reads A across just as well.
+ * element rounded once at most; nothing needs to be transposed, as {@link MicroKernel} reads A across just as well.
  *
  * <p>This goes chunk by chunk of rows, so that what was zipped is multiplied while the caches hold it. Tasks divide the zipping, then dw. A chain goes on from
  * what the chunk before left in dw: chunks change no bit.
@@ -117,6 +117,7 @@ final class WeightGradient {
     /** Zips pairs {@code from} to {@code to} into their places in a chunk. A group's last row may be without a partner. */
     private static void zip(Operand operand, RowGroups groups, int[] firstPair, int from, int to, int chunk) {
         Panels panels = operand.panels;
+        long elementBytes = operand.rows.dtype().bytes();
         int group = 0;
         for (int pair = from; pair < to; pair = Math.min(to, firstPair[group])) {
             while (pair >= firstPair[group + 1]) {
@@ -127,8 +128,9 @@ final class WeightGradient {
             int rows = Math.min(groups.to(group) - row, 2 * (last - pair));
             for (int panel = 0; panel < panels.count(); panel++) {
                 Rounding.zip(
-                        operand.rows.rowAddress(row) + 4L * Panels.first(panel),
-                        4 * operand.rows.rowStride(),
+                        operand.rows.dtype(),
+                        operand.rows.rowAddress(row) + elementBytes * Panels.first(panel),
+                        elementBytes * operand.rows.rowStride(),
                         rows,
                         panels.width(panel),
                         operand.address(panel, pair - chunk));

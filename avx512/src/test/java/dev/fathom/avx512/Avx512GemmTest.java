@@ -48,6 +48,11 @@ class Avx512GemmTest {
     }
 
     @Test
+    void operandsMayBeBf16() {
+        GemmContract.operandsMayBeBf16(Avx512GemmTest::open);
+    }
+
+    @Test
     void refreshSeesNewWeights() {
         GemmContract.refreshSeesNewWeights(Precision.BF16, Avx512GemmTest::open);
     }

@@ -41,7 +41,7 @@ public class KernelBenchmark {
         "embedding", "embeddingBackward", "rmsNorm", "rmsNormBackward", "rope", "storeKeys", "storeKeysBackward",
         "storeValues", "storeValuesBackward", "attention", "attentionBackward", "swiGlu", "swiGluBackward", "route",
         "routeBackward", "sortByExpert", "gather", "gatherBackward", "combine", "combineBackward", "logProbs",
-        "logProbsBackward", "sample", "sumOfSquares", "adamW"
+        "sample", "scaleRows", "sumOfSquares", "adamW"
     })
     public String kernel = "rmsNorm";
 

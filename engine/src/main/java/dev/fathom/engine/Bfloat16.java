@@ -8,7 +8,7 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
-/** Floats to bfloat16 in memory, to nearest even as {@link Memory#toBf16}. */
+/** Floats to bfloat16 in memory, to nearest even as {@link Memory#toBf16}, and back. */
 public final class Bfloat16 {
     private static final VectorSpecies<Integer> INTS =
             FloatVector.SPECIES_PREFERRED.length() == 16 ? IntVector.SPECIES_512 : IntVector.SPECIES_256;
@@ -30,6 +30,31 @@ public final class Bfloat16 {
         }
         for (int r = 0; r < rows; r++) {
             round(from + r * fromStride, columns, to + r * toStride);
+        }
+    }
+
+    /** The rows of an operand as bfloat16 values: rounded if they are F32, copied if they are BF16. As {@link #round}. */
+    public static void rows(DType type, long from, long fromStride, int rows, int columns, long to, long toStride) {
+        if (type == DType.F32) {
+            round(from, fromStride, rows, columns, to, toStride);
+            return;
+        }
+        for (int r = 0; r < rows; r++) {
+            Memory.copy(from + r * fromStride, to + r * toStride, 2L * columns);
+        }
+    }
+
+    /** {@code to[i] = from[i]}, exactly: bfloat16 values to floats. */
+    public static void widen(long from, int columns, long to) {
+        int i = 0;
+        for (; i <= columns - INTS.length(); i += INTS.length()) {
+            IntVector values =
+                    (IntVector) ShortVector.fromMemorySegment(SHORTS, Memory.ALL, from + 2L * i, Memory.ORDER)
+                            .convertShape(VectorOperators.S2I, INTS, 0);
+            values.lanewise(VectorOperators.LSHL, 16).intoMemorySegment(Memory.ALL, to + 4L * i, Memory.ORDER);
+        }
+        for (; i < columns; i++) {
+            Memory.setFloat(to + 4L * i, Memory.fromBf16(Memory.ALL.get(Memory.SHORT, from + 2L * i)));
         }
     }
 
@@ -75,7 +100,8 @@ public final class Bfloat16 {
         return Memory.toBf16(low) & 0xffff | Memory.toBf16(high) << 16;
     }
 
-    private static void round(long from, long count, long to) {
+    /** {@code to[i] = from[i]}, rounded. */
+    static void round(long from, long count, long to) {
         long vectors = count - count % INTS.length();
         for (long i = 0; i < vectors; i += INTS.length()) {
             IntVector bits = IntVector.fromMemorySegment(INTS, Memory.ALL, from + 4 * i, Memory.ORDER);

@@ -9,7 +9,9 @@ package dev.fathom.engine;
  * divided over outputs, never over a reduction. {@code dw} reduces over the rows of a group, in an order that depends only on
  * their number.
  *
- * <p>All tensors here are F32 and may be column views; an implementation of {@link Precision#BF16} rounds operands itself.
+ * <p>Tensors may be column views. Results are F32. The operands x and dy are F32 or BF16: where {@link #precision()} is {@link Precision#BF16}, products
+ * multiply bf16 values, and round an operand that is F32 each time. So whoever makes a tensor that only products read best writes it in
+ * {@link Precision#operands()}: rounded once, to the same bits, with half the traffic. An exact product takes BF16 values as they are.
  */
 public interface Gemm extends AutoCloseable {
     /** Short name for the kernels line, such as {@code "vector 512-bit f32"} or {@code "oneDNN 3.11 bf16"}. */
@@ -33,6 +35,11 @@ public interface Gemm extends AutoCloseable {
 
     /** {@code dw_g += Σ_r dy[r] x[r]ᵀ} over the rows of each group. dw dense {@code [groups, outputs, inputs]}. */
     void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw);
+
+    /** Checks the shape of x or dy, of either type. */
+    static void requireOperand(String role, Tensor operand, long rows, long columns) {
+        operand.require(role, operand.dtype() == DType.BF16 ? DType.BF16 : DType.F32, rows, columns);
+    }
 
     @Override
     void close();

@@ -13,34 +13,38 @@ import java.util.Map;
 final class GradientMemory {
     private final Workspace workspace;
     private final WorkerPool pool;
-    private final Map<Long, Deque<Tensor>> free = new HashMap<>();
+    private final Map<Kind, Deque<Tensor>> free = new HashMap<>();
+
+    /** What may take the place of one another. */
+    private record Kind(DType type, long size) {}
 
     GradientMemory(Workspace workspace, WorkerPool pool) {
         this.workspace = workspace;
         this.pool = pool;
     }
 
-    /** A dense F32 tensor with undefined contents. */
-    Tensor allocate(long... shape) {
+    /** A dense tensor with undefined contents. */
+    Tensor allocate(DType type, long... shape) {
         long size = 1;
         for (long dim : shape) {
             size *= dim;
         }
-        Deque<Tensor> released = free.get(size);
+        Deque<Tensor> released = free.get(new Kind(type, size));
         return released == null || released.isEmpty()
-                ? workspace.allocate(DType.F32, shape)
+                ? workspace.allocate(type, shape)
                 : released.pop().reshape(shape);
     }
 
     /** A dense F32 tensor of zeros. */
     Tensor zeros(long... shape) {
-        Tensor tensor = allocate(shape);
+        Tensor tensor = allocate(DType.F32, shape);
         pool.zero(tensor.address(), tensor.size() * Float.BYTES);
         return tensor;
     }
 
     /** Takes back what {@link #allocate} gave: its contents will be overwritten. */
     void release(Tensor tensor) {
-        free.computeIfAbsent(tensor.size(), size -> new ArrayDeque<>()).push(tensor);
+        free.computeIfAbsent(new Kind(tensor.dtype(), tensor.size()), kind -> new ArrayDeque<>())
+                .push(tensor);
     }
 }

@@ -3,8 +3,9 @@ package dev.fathom.engine;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The fused operations of a transformer, forward and backward side by side. Tensors are F32 unless said otherwise; {@code N} is
- * the number of token rows of the packed batch, {@code d} a width. Arguments named {@code d…} are gradients; backward methods
+ * The fused operations of a transformer, forward and backward side by side. Tensors are F32 unless said otherwise; a result that only matrix
+ * products read may be BF16, too (the y of a norm, the out of an activation, the gradient of its argument, the rows of experts, and gradients of
+ * theirs). {@code N} is the number of token rows of the packed batch, {@code d} a width. Arguments named {@code d…} are gradients; backward methods
  * <em>add</em> to the gradients they produce, except that one followed by {@code accumulate} is written whole where that is false.
  *
  * <p><b>Batch invariance.</b> What a forward method writes for a row depends on that row (and, in attention, on the sequence up
@@ -32,6 +33,9 @@ public interface Kernels {
 
     /** {@code y += factor * x}. */
     void addScaled(Tensor x, float factor, Tensor y);
+
+    /** {@code out[n] = factors[n] * x[n]} for every row; factors {@code [N]}, x and out F32 or BF16, maybe the same tensor. */
+    void scaleRows(Tensor x, Tensor factors, Tensor out);
 
     /** {@code y[n] += bias} for every row; bias {@code [d]}. */
     void addBias(Tensor y, Tensor bias);
@@ -171,8 +175,8 @@ public interface Kernels {
     /** gateUp {@code [N, 2f]}: the gate's columns, then the up projection's. out {@code [N, f]}. */
     void swiGlu(Tensor gateUp, Tensor out);
 
-    /** Backward of {@link #swiGlu}. */
-    void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, boolean accumulate);
+    /** Backward of {@link #swiGlu}; overwrites dGateUp. */
+    void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp);
 
     // ---- GELU (arXiv 1606.08415), tanh approximation: gelu(u) = u/2 (1 + tanh(√(2/π) (u + 0.044715 u³)))
 
@@ -225,7 +229,7 @@ public interface Kernels {
      */
     RowGroups sortByExpert(Tensor chosen, int experts, Tensor rowOf, Tensor tokenOf);
 
-    /** {@code out[i] = x[tokenOf[i]]}. */
+    /** {@code out[i] = x[tokenOf[i]]}, of one type. */
     void gather(Tensor x, Tensor tokenOf, Tensor out);
 
     /** Backward of {@link #gather}: {@code dx[t] = Σ_rank dOut[rowOf[t, rank]]}, in rank order, or {@code +=}. */
@@ -234,38 +238,34 @@ public interface Kernels {
     /** {@code y[t] = shared[t] + Σ_rank gates[t, rank] * expertOut[rowOf[t, rank]]}, in rank order; shared may be null. */
     void combine(@Nullable Tensor shared, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor y);
 
-    /** {@code dExpertOut = gates * dy}, or {@code +=}; adds {@code dy · expertOut} to dGates. (dShared is dy itself.) */
-    void combineBackward(
-            Tensor dy,
-            Tensor expertOut,
-            Tensor rowOf,
-            Tensor gates,
-            Tensor dExpertOut,
-            boolean accumulate,
-            Tensor dGates);
+    /** {@code dExpertOut = gates * dy}; adds {@code dy · expertOut} to dGates. (dShared is dy itself.) */
+    void combineBackward(Tensor dy, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor dExpertOut, Tensor dGates);
 
     // ---- token log-probabilities, the one place where logits become probabilities
 
     /**
      * {@code logProb[n] = logits[n, target[n]] / T - logSumExp_n(logits / T)} and the entropy of the row in nats.
      *
-     * @param logits {@code [N, vocabulary]}
-     * @param targets I32 {@code [N]}; a negative target gives 0 and no gradient
+     * <p>The gradient comes along, up to a factor of the row, while the exponentials are at hand: {@code dLogProb[n] / dLogits[n] = slopeScale[n] *
+     * slope[n]} with {@code slope = exp(z) - Z onehot(target)} and {@code slopeScale = -1 / (T Z)}, where {@code z = (logits - max) / T} and
+     * {@code Z = Σ exp(z)}.
+     *
+     * @param logits {@code [N, vocabulary]}; overwritten if slopes are asked for
+     * @param targets I32 {@code [N]}; a negative target gives 0 and a slopeScale of 0
      * @param inverseTemperature 1 / T
      * @param logProbs out {@code [N]}
-     * @param logSumExp out {@code [N]}
      * @param entropy out {@code [N]} or null
+     * @param slopes out {@code [N, vocabulary]}, F32 (the logits themselves, if wanted) or BF16, or null
+     * @param slopeScales out {@code [N]}; present exactly if slopes are
      */
     void logProbs(
             Tensor logits,
             Tensor targets,
             float inverseTemperature,
             Tensor logProbs,
-            Tensor logSumExp,
-            @Nullable Tensor entropy);
-
-    /** Turns logits into their gradient in place: {@code dLogProb[n] * (onehot(target) - softmax) / T}. */
-    void logProbsBackward(Tensor logits, Tensor targets, float inverseTemperature, Tensor logSumExp, Tensor dLogProbs);
+            @Nullable Tensor entropy,
+            @Nullable Tensor slopes,
+            @Nullable Tensor slopeScales);
 
     /**
      * Samples {@code softmax(logits / T)} by inverting the cumulative distribution at {@code uniforms[n]}, in index order; T = 0 takes the

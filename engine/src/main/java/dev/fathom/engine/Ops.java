@@ -10,20 +10,31 @@ import org.jspecify.annotations.Nullable;
  * <p>With a tape, results live in the {@link Workspace} until its next reset. Without one, nothing but the residual stream outlives an addition to it
  * ({@link #addNorm}): results before the addition are overwritten after the next, so that a whole model runs in memory the caches hold.
  *
+ * <p>What only products read is made in their type ({@link Precision#operands()}): the results of norms and activations, the rows of experts, and the gradients of
+ * what feeds activations and experts' sums. The residual stream, all reductions and everything else are F32.
+ *
  * <p>Shapes: {@code N} rows of the packed batch.
  */
 public final class Ops {
+    /** Bytes of logits at a time: they stay in the last-level cache from the product that makes them to the softmax. */
+    private static final long LOGITS_BYTES = 4 << 20;
+
+    /** Fewer rows at a time would fetch the weights of a large vocabulary too often. */
+    private static final long LEAST_LOGITS_ROWS = 128;
+
     private final Engine engine;
     private final Kernels kernels;
+    private final DType operands;
     private final Workspace workspace;
     private final @Nullable Tape tape;
     private final @Nullable GradientMemory gradients;
     private Workspace results;
     private int branch;
 
-    private Ops(Engine engine, Workspace workspace, @Nullable Tape tape) {
+    private Ops(Engine engine, DType operands, Workspace workspace, @Nullable Tape tape) {
         this.engine = engine;
         this.kernels = engine.kernels();
+        this.operands = operands;
         this.workspace = workspace;
         this.tape = tape;
         this.results = workspace;
@@ -32,12 +43,17 @@ public final class Ops {
 
     /** Operations that record their backward pass. */
     public static Ops recording(Engine engine, Workspace workspace, Tape tape) {
-        return new Ops(engine, workspace, tape);
+        return new Ops(engine, engine.gemm().precision().operands(), workspace, tape);
     }
 
     /** Operations that only compute. */
     public static Ops inference(Engine engine, Workspace workspace) {
-        return new Ops(engine, workspace, null);
+        return new Ops(engine, engine.gemm().precision().operands(), workspace, null);
+    }
+
+    /** Operations that only compute, for a model with stored weights: {@link StoredGemm} takes operands as they are computed. */
+    public static Ops storedInference(Engine engine, Workspace workspace) {
+        return new Ops(engine, DType.F32, workspace, null);
     }
 
     public Workspace workspace() {
@@ -50,6 +66,11 @@ public final class Ops {
 
     private Variable result(long... shape) {
         return variable(results.allocate(DType.F32, shape));
+    }
+
+    /** A result that nothing but products reads: in the type they multiply, half the memory in bf16. */
+    private Variable operand(long... shape) {
+        return variable(results.allocate(operands, shape));
     }
 
     /** The residual stream goes on in other memory; what it was made from may be overwritten after the next time. */
@@ -121,9 +142,9 @@ public final class Ops {
         return y;
     }
 
-    /** RMSNorm with a learned weight {@code [d]}. */
+    /** RMSNorm with a learned weight {@code [d]}, for products to read. */
     public Variable rmsNorm(Variable x, Parameter weight, float eps) {
-        Variable y = result(x.value().rows(), x.value().columns());
+        Variable y = operand(x.value().rows(), x.value().columns());
         rmsNormInto(x, weight, eps, y);
         return y;
     }
@@ -147,14 +168,14 @@ public final class Ops {
                 weight.gradient());
     }
 
-    /** An undefined value to be filled by {@link #rmsNormInto}. */
+    /** An undefined operand of products, to be filled by {@link #rmsNormInto}. */
     public Variable uninitialized(long rows, long columns) {
-        Variable whole = result(rows, columns);
+        Variable whole = operand(rows, columns);
         record(whole::releaseGradient);
         return whole;
     }
 
-    /** A residual stream after an addition, and its norm. */
+    /** A residual stream after an addition, and its norm, for products to read. */
     public record Residual(Variable sum, Variable normed) {}
 
     /**
@@ -166,7 +187,7 @@ public final class Ops {
         long rows = x.value().rows();
         long width = x.value().columns();
         Variable sum = result(rows, width);
-        Variable normed = result(rows, width);
+        Variable normed = operand(rows, width);
         Tensor inverseRms = results.allocate(DType.F32, rows);
         kernels.rmsNorm(x.value(), delta.value(), weight.value(), eps, sum.value(), normed.value(), inverseRms);
         record(normed, () -> {
@@ -197,7 +218,7 @@ public final class Ops {
         long rows = x.value().rows();
         long width = x.value().columns();
         Variable sum = result(rows, width);
-        Variable normed = result(rows, width);
+        Variable normed = operand(rows, width);
         Tensor mean = results.allocate(DType.F32, rows);
         Tensor inverseDeviation = results.allocate(DType.F32, rows);
         kernels.layerNorm(
@@ -309,20 +330,19 @@ public final class Ops {
         return keyValues;
     }
 
-    /** {@code silu(gate) * up} of {@code [N, 2f]}. */
+    /** {@code silu(gate) * up} of {@code [N, 2f]}, made by a product and used nowhere else; for products to read. */
     public Variable swiGlu(Variable gateUp) {
-        Variable out = result(gateUp.value().rows(), gateUp.value().columns() / 2);
+        Variable out = operand(gateUp.value().rows(), gateUp.value().columns() / 2);
         kernels.swiGlu(gateUp.value(), out.value());
-        record(out, () -> {
-            boolean accumulate = gateUp.hasGradient();
-            kernels.swiGluBackward(out.gradient(), gateUp.value(), gateUp.gradientToWrite(), accumulate);
-        });
+        record(out, () -> kernels.swiGluBackward(out.gradient(), gateUp.value(), gateUp.gradientOfOnlyUse(operands)));
         return out;
     }
 
-    /** {@code gelu(x + bias)}; x is used nowhere else, so that the gradient of the bias is the sum of x's over the rows. */
+    /**
+     * {@code gelu(x + bias)}, for products to read; x is used nowhere else, so that the gradient of the bias is the sum of x's over the rows.
+     */
     public Variable gelu(Variable x, @Nullable Parameter bias) {
-        Variable out = result(x.value().rows(), x.value().columns());
+        Variable out = operand(x.value().rows(), x.value().columns());
         kernels.gelu(x.value(), bias == null ? null : bias.value(), out.value());
         record(out, () -> {
             if (x.hasGradient()) {
@@ -371,7 +391,8 @@ public final class Ops {
 
     /** Copies each token's row to the places of its experts: {@code [N * topK, d]}, sorted by expert. */
     public Variable dispatch(Variable x, Routed routed) {
-        Variable out = result(routed.tokenOf().size(), x.value().columns());
+        Variable out = variable(results.allocate(
+                x.value().dtype(), routed.tokenOf().size(), x.value().columns()));
         kernels.gather(x.value(), routed.tokenOf(), out.value());
         record(out, () -> {
             boolean accumulate = x.hasGradient();
@@ -380,7 +401,7 @@ public final class Ops {
         return out;
     }
 
-    /** {@code shared + Σ gate * expert output}, in rank order. */
+    /** {@code shared + Σ gate * expert output}, in rank order; the expert output is made by a product and used nowhere else. */
     public Variable combine(Variable shared, Variable expertOut, Routed routed) {
         Variable y = result(shared.value().rows(), shared.value().columns());
         kernels.combine(
@@ -390,14 +411,12 @@ public final class Ops {
                 routed.gates().value(),
                 y.value());
         record(y, () -> {
-            boolean accumulate = expertOut.hasGradient();
             kernels.combineBackward(
                     y.gradient(),
                     expertOut.value(),
                     routed.rowOf(),
                     routed.gates().value(),
-                    expertOut.gradientToWrite(),
-                    accumulate,
+                    expertOut.gradientOfOnlyUse(operands),
                     routed.gates().gradient());
             shared.takeGradient(y, kernels);
         });
@@ -409,7 +428,8 @@ public final class Ops {
         if (tape != null) {
             throw new IllegalStateException("selectRows has no backward pass");
         }
-        Variable out = result(rows.size(), x.value().columns());
+        Variable out = variable(
+                results.allocate(x.value().dtype(), rows.size(), x.value().columns()));
         kernels.gather(x.value(), rows, out.value());
         return out;
     }
@@ -422,21 +442,60 @@ public final class Ops {
      */
     public record TokenLogProbs(Variable logProbs, Tensor entropy) {}
 
-    /** The output head and the log-softmax at the targets (I32 {@code [N]}, negative: none). */
+    /**
+     * The output head and the log-softmax at the targets (I32 {@code [N]}, negative: none). Logits exist a few rows at a time: what the backward pass
+     * needs of them, up to a factor of the row, is kept as an operand of its products.
+     */
     public TokenLogProbs tokenLogProbs(Variable hidden, Weight head, Tensor targets, float inverseTemperature) {
         long rows = hidden.value().rows();
-        RowGroups all = RowGroups.single(rows);
-        Tensor logits = results.allocate(DType.F32, rows, head.outputs());
-        head.forward(hidden.value(), all, logits);
+        long vocabulary = head.outputs();
+        long chunk = Math.clamp(LOGITS_BYTES / (4 * vocabulary), LEAST_LOGITS_ROWS, Math.max(LEAST_LOGITS_ROWS, rows));
         Variable logProbs = result(rows);
-        Tensor logSumExp = results.allocate(DType.F32, rows);
         Tensor entropy = results.allocate(DType.F32, rows);
-        kernels.logProbs(logits, targets, inverseTemperature, logProbs.value(), logSumExp, entropy);
-        record(logProbs, () -> {
-            kernels.logProbsBackward(logits, targets, inverseTemperature, logSumExp, logProbs.gradient());
-            trained(head).backward(logits, hidden, all);
-        });
+        Tensor slopes = tape == null ? null : results.allocate(operands, rows, vocabulary);
+        Tensor slopeScales = tape == null ? null : results.allocate(DType.F32, rows);
+        Tensor inPlace = operands == DType.F32 ? slopes : null;
+        Tensor logits = inPlace != null ? inPlace : results.allocate(DType.F32, Math.min(chunk, rows), vocabulary);
+        for (long from = 0; from < rows; from += chunk) {
+            long to = Math.min(rows, from + chunk);
+            Tensor some = inPlace != null ? inPlace.rows(from, to) : logits.rows(0, to - from);
+            head.forward(hidden.value().rows(from, to), RowGroups.single(to - from), some);
+            kernels.logProbs(
+                    some,
+                    targets.slice(from, to - from),
+                    inverseTemperature,
+                    logProbs.value().slice(from, to - from),
+                    entropy.slice(from, to - from),
+                    slopes == null ? null : slopes.rows(from, to),
+                    slopeScales == null ? null : slopeScales.slice(from, to - from));
+        }
+        if (slopes != null && slopeScales != null) {
+            record(logProbs, () -> headBackward(hidden, trained(head), slopes, slopeScales, logProbs.gradient()));
+        }
         return new TokenLogProbs(logProbs, entropy);
+    }
+
+    /** With {@code dLogits[n] = f[n] slopes[n]}: {@code dW = Σ slopes[n] (f[n] hidden[n])ᵀ} and {@code dHidden[n] = f[n] Wᵀ slopes[n]}. */
+    private void headBackward(
+            Variable hidden, TrainedWeight head, Tensor slopes, Tensor slopeScales, Tensor dLogProbs) {
+        GradientMemory memory = Objects.requireNonNull(gradients);
+        RowGroups all = RowGroups.single(slopes.rows());
+        Tensor factors = memory.allocate(DType.F32, slopes.rows(), 1);
+        kernels.scaleRows(dLogProbs.reshape(slopes.rows(), 1), slopeScales, factors);
+        Tensor scaled = memory.allocate(operands, hidden.value().shape());
+        kernels.scaleRows(hidden.value(), factors, scaled);
+        head.gemm().backwardWeight(slopes, scaled, all, head.parameter().gradient());
+        memory.release(scaled);
+        Tensor dHidden =
+                hidden.hasGradient() ? memory.allocate(DType.F32, hidden.value().shape()) : null;
+        Tensor product = dHidden == null ? hidden.gradientToWrite() : dHidden;
+        head.gemm().backwardInput(slopes, all, head.packed(), product, false);
+        kernels.scaleRows(product, factors, product);
+        memory.release(factors);
+        if (dHidden != null) {
+            kernels.add(hidden.gradient(), dHidden, hidden.gradient());
+            memory.release(dHidden);
+        }
     }
 
     /** Logits {@code [N, vocabulary]} for sampling; not differentiable. */

@@ -5,5 +5,10 @@ public enum Precision {
     /** Operands as they are. */
     F32,
     /** Operands rounded to nearest even bfloat16, products and sums in f32. */
-    BF16
+    BF16;
+
+    /** The type of a tensor that nothing but products of this precision reads. */
+    public DType operands() {
+        return this == BF16 ? DType.BF16 : DType.F32;
+    }
 }

@@ -17,6 +17,14 @@ public final class TrainedWeight implements Weight {
         return parameter;
     }
 
+    Gemm gemm() {
+        return gemm;
+    }
+
+    Gemm.Packed packed() {
+        return packed;
+    }
+
     @Override
     public long outputs() {
         return packed.outputs();

@@ -61,7 +61,22 @@ public final class Variable {
         if (parent != null || hasGradient()) {
             return gradient();
         }
-        Tensor fresh = memory().allocate(value.shape());
+        Tensor fresh = memory().allocate(DType.F32, value.shape());
+        gradient = fresh;
+        return fresh;
+    }
+
+    /**
+     * The gradient, undefined at first, for the one operation that reads this value; of its type nobody but the operation that made the value
+     * needs to know.
+     *
+     * @throws IllegalStateException if another operation has read the value, too
+     */
+    Tensor gradientOfOnlyUse(DType type) {
+        if (parent != null || hasGradient()) {
+            throw new IllegalStateException("a value that only one operation may read is used a second time");
+        }
+        Tensor fresh = memory().allocate(type, value.shape());
         gradient = fresh;
         return fresh;
     }

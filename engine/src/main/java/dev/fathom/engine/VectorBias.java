@@ -94,13 +94,15 @@ final class VectorBias {
     void gelu(Tensor x, @Nullable Tensor bias, Tensor out) {
         long rows = out.rows();
         int width = Math.toIntExact(out.columns());
-        Checks.f32("out", out);
+        RowOutput.require("out", out, rows, width);
         x.require("x", DType.F32, rows, width);
         checkBias(bias, width);
+        long zeros = pool.zeros(4L * width);
         pool.forBlocks(rows, Grain.rows(rows, (long) GELU_COST * width), (from, to, worker) -> {
-            long biases = bias == null ? zeros(worker, width) : bias.address();
+            RowOutput output = new RowOutput(out, pool.scratch(worker, RowOutput.scratchBytes(width)));
             for (long n = from; n < to; n++) {
-                gelu(x.rowAddress(n), biases, out.rowAddress(n), width);
+                gelu(x.rowAddress(n), bias == null ? zeros : bias.address(), output.row(n), width);
+                output.written(n);
             }
         });
     }

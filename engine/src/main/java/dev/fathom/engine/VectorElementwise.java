@@ -114,16 +114,52 @@ final class VectorElementwise {
         }
     }
 
+    void scaleRows(Tensor x, Tensor factors, Tensor out) {
+        long rows = out.rows();
+        int columns = Math.toIntExact(out.columns());
+        RowOutput.require("x", x, rows, columns);
+        RowOutput.require("out", out, rows, columns);
+        Checks.denseF32("factors", factors, rows);
+        long row = RowOutput.scratchBytes(columns);
+        pool.forBlocks(rows, Grain.rows(rows, columns), (from, to, worker) -> {
+            long wide = pool.scratch(worker, 2 * row);
+            RowOutput output = new RowOutput(out, wide + row);
+            for (long r = from; r < to; r++) {
+                long input = x.rowAddress(r);
+                if (x.dtype() == DType.BF16) {
+                    Bfloat16.widen(input, columns, wide);
+                    input = wide;
+                }
+                scale(input, Checks.floatAt(factors, r), output.row(r), columns);
+                output.written(r);
+            }
+        });
+    }
+
+    /** {@code out[i] = factor * x[i]}. */
+    static void scale(long x, float factor, long out, int columns) {
+        FloatVector factors = FloatVector.broadcast(SPECIES, factor);
+        int i = 0;
+        for (; i <= columns - Lanes.COUNT; i += Lanes.COUNT) {
+            fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER).mul(factors).intoMemorySegment(ALL, out + 4L * i, ORDER);
+        }
+        for (; i < columns; i++) {
+            Memory.setFloat(out + 4L * i, Memory.getFloat(x + 4L * i) * factor);
+        }
+    }
+
     // ---- SwiGLU: out = silu(g) * u, silu(g) = g * sigmoid(g)
 
     void swiGlu(Tensor gateUp, Tensor out) {
         long rows = out.rows();
         int width = Math.toIntExact(out.columns());
-        Checks.f32("out", out);
+        RowOutput.require("out", out, rows, width);
         gateUp.require("gateUp", DType.F32, rows, 2L * width);
         pool.forBlocks(rows, Grain.rows(rows, (long) SIGMOID_COST * width), (from, to, worker) -> {
+            RowOutput output = new RowOutput(out, pool.scratch(worker, RowOutput.scratchBytes(width)));
             for (long r = from; r < to; r++) {
-                swiGlu(gateUp.rowAddress(r), out.rowAddress(r), width);
+                swiGlu(gateUp.rowAddress(r), output.row(r), width);
+                output.written(r);
             }
         });
     }
@@ -143,25 +179,24 @@ final class VectorElementwise {
     }
 
     /** {@code dg = dOut * u * σ(g) * (1 + g * (1 - σ(g)))} and {@code du = dOut * g * σ(g)}. */
-    void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, boolean accumulate) {
+    void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
         long rows = dOut.rows();
         int width = Math.toIntExact(dOut.columns());
         Checks.f32("dOut", dOut);
         gateUp.require("gateUp", DType.F32, rows, 2L * width);
-        dGateUp.require("dGateUp", DType.F32, rows, 2L * width);
-        long zeros = pool.zeros(8L * width);
+        RowOutput.require("dGateUp", dGateUp, rows, 2L * width);
         pool.forBlocks(rows, Grain.rows(rows, (long) SIGMOID_COST * width), (from, to, worker) -> {
+            RowOutput output = new RowOutput(dGateUp, pool.scratch(worker, RowOutput.scratchBytes(2L * width)));
             for (long r = from; r < to; r++) {
-                long dGate = dGateUp.rowAddress(r);
-                swiGluBackward(dOut.rowAddress(r), gateUp.rowAddress(r), accumulate ? dGate : zeros, dGate, width);
+                swiGluBackward(dOut.rowAddress(r), gateUp.rowAddress(r), output.row(r), width);
+                output.written(r);
             }
         });
     }
 
-    private static void swiGluBackward(long dOut, long gate, long before, long dGate, int width) {
+    private static void swiGluBackward(long dOut, long gate, long dGate, int width) {
         long up = gate + 4L * width;
         long dUp = dGate + 4L * width;
-        long beforeUp = before + 4L * width;
         int i = 0;
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
             FloatVector g = fromMemorySegment(SPECIES, ALL, gate + 4L * i, ORDER);
@@ -170,11 +205,8 @@ final class VectorElementwise {
             FloatVector du = fromMemorySegment(SPECIES, ALL, up + 4L * i, ORDER).mul(d);
             FloatVector one = FloatVector.broadcast(SPECIES, 1);
             FloatVector slope = one.sub(s).fma(g, one).mul(s);
-            du.fma(slope, fromMemorySegment(SPECIES, ALL, before + 4L * i, ORDER))
-                    .intoMemorySegment(ALL, dGate + 4L * i, ORDER);
-            g.mul(s)
-                    .fma(d, fromMemorySegment(SPECIES, ALL, beforeUp + 4L * i, ORDER))
-                    .intoMemorySegment(ALL, dUp + 4L * i, ORDER);
+            du.mul(slope).intoMemorySegment(ALL, dGate + 4L * i, ORDER);
+            g.mul(s).mul(d).intoMemorySegment(ALL, dUp + 4L * i, ORDER);
         }
         for (; i < width; i++) {
             float g = Memory.getFloat(gate + 4L * i);
@@ -182,8 +214,8 @@ final class VectorElementwise {
             float d = Memory.getFloat(dOut + 4L * i);
             float du = Memory.getFloat(up + 4L * i) * d;
             float slope = Math.fma(1 - s, g, 1) * s;
-            Memory.setFloat(dGate + 4L * i, Math.fma(du, slope, Memory.getFloat(before + 4L * i)));
-            Memory.setFloat(dUp + 4L * i, Math.fma(g * s, d, Memory.getFloat(beforeUp + 4L * i)));
+            Memory.setFloat(dGate + 4L * i, du * slope);
+            Memory.setFloat(dUp + 4L * i, g * s * d);
         }
     }
 }

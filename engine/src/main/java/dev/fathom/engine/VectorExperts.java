@@ -52,12 +52,13 @@ final class VectorExperts {
     void gather(Tensor x, Tensor tokenOf, Tensor out) {
         long rows = tokenOf.size();
         long width = x.columns();
-        Checks.f32("x", x);
+        RowOutput.require("x", x, x.rows(), width);
         Checks.indices("tokenOf", tokenOf, rows, x.rows());
-        out.require("out", DType.F32, rows, width);
+        out.require("out", x.dtype(), rows, width);
         pool.forBlocks(rows, Grain.rows(rows, width), (from, to, worker) -> {
             for (long row = from; row < to; row++) {
-                Memory.copy(x.rowAddress(Checks.intAt(tokenOf, row)), out.rowAddress(row), 4 * width);
+                long bytes = x.dtype().bytes() * width;
+                Memory.copy(x.rowAddress(Checks.intAt(tokenOf, row)), out.rowAddress(row), bytes);
             }
         });
     }
@@ -152,14 +153,7 @@ final class VectorExperts {
         }
     }
 
-    void combineBackward(
-            Tensor dy,
-            Tensor expertOut,
-            Tensor rowOf,
-            Tensor gates,
-            Tensor dExpertOut,
-            boolean accumulate,
-            Tensor dGates) {
+    void combineBackward(Tensor dy, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor dExpertOut, Tensor dGates) {
         long tokens = dy.rows();
         int topK = Math.toIntExact(rowOf.columns());
         int width = Math.toIntExact(dy.columns());
@@ -169,16 +163,16 @@ final class VectorExperts {
         dGates.require("dGates", DType.F32, tokens, topK);
         Checks.indices("rowOf", rowOf, tokens * topK, expertOut.rows());
         expertOut.require("expertOut", DType.F32, expertOut.rows(), width);
-        dExpertOut.require("dExpertOut", DType.F32, expertOut.rows(), width);
-        long zeros = pool.zeros(4L * width);
+        RowOutput.require("dExpertOut", dExpertOut, expertOut.rows(), width);
         pool.forBlocks(tokens, Grain.rows(tokens, 2L * topK * width), (from, to, worker) -> {
-            long lanes = pool.scratch(worker, Lanes.BYTES);
+            long lanes = pool.scratch(worker, Lanes.BYTES + RowOutput.scratchBytes(width));
+            RowOutput output = new RowOutput(dExpertOut, lanes + Lanes.BYTES);
             for (long t = from; t < to; t++) {
                 for (int rank = 0; rank < topK; rank++) {
                     int row = Memory.getInt(rowOf.rowAddress(t) + 4L * rank);
                     float gate = Memory.getFloat(gates.rowAddress(t) + 4L * rank);
-                    long out = dExpertOut.rowAddress(row);
-                    VectorElementwise.addScaled(accumulate ? out : zeros, dy.rowAddress(t), gate, out, width);
+                    VectorElementwise.scale(dy.rowAddress(t), gate, output.row(row), width);
+                    output.written(row);
                     long dGate = dGates.rowAddress(t) + 4L * rank;
                     float dot = Lanes.dot(dy.rowAddress(t), expertOut.rowAddress(row), width, lanes);
                     Memory.setFloat(dGate, Memory.getFloat(dGate) + dot);

@@ -100,7 +100,7 @@ public final class VectorGemm implements Gemm {
             boolean accumulate,
             String xRole,
             String yRole) {
-        x.require(xRole, DType.F32, groups.rows(), length);
+        Gemm.requireOperand(xRole, x, groups.rows(), length);
         y.require(yRole, DType.F32, groups.rows(), results);
         Product product = new Product(x, groups, panels, length, results, y, accumulate);
         if (product.tasks > 1) {
@@ -118,8 +118,8 @@ public final class VectorGemm implements Gemm {
     public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
         long outputs = dy.columns();
         long inputs = x.columns();
-        dy.require("dy", DType.F32, groups.rows(), outputs);
-        x.require("x", DType.F32, groups.rows(), inputs);
+        Gemm.requireOperand("dy", dy, groups.rows(), outputs);
+        Gemm.requireOperand("x", x, groups.rows(), inputs);
         dw.require("dw", DType.F32, groups.count() * outputs, inputs);
         if (!dw.isDense()) {
             throw new IllegalArgumentException("dw must be dense, is " + dw);
@@ -140,6 +140,7 @@ public final class VectorGemm implements Gemm {
 
     /** {@code y = x Wᵀ} as tasks: each some rows of one group by some panels. */
     private final class Product implements WorkerPool.Task {
+        private final DType type;
         private final long x;
         private final long xStride;
         private final long y;
@@ -161,8 +162,9 @@ public final class VectorGemm implements Gemm {
                 long results,
                 Tensor y,
                 boolean accumulate) {
+            this.type = x.dtype();
             this.x = x.address();
-            this.xStride = 4 * x.rowStride();
+            this.xStride = x.rowStride() * type.bytes();
             this.y = y.address();
             this.yStride = 4 * y.rowStride();
             this.groups = groups;
@@ -238,7 +240,8 @@ public final class VectorGemm implements Gemm {
                 int steps = Math.min(BLOCK, length - from);
                 boolean first = from == 0;
                 boolean last = from + steps == length;
-                VectorPanels.copy(xRows + 4L * from, xStride, rows, steps, xBlock, VectorMicroKernel.ROW, steps, round);
+                long operand = xRows + (long) from * type.bytes();
+                VectorPanels.copy(type, operand, xStride, rows, steps, xBlock, VectorMicroKernel.ROW, steps, round);
                 for (int p = fromPanel; p < toPanel && tiledRows > 0; p++) {
                     long panel = groupPanels + ((long) p * length + from) * VectorMicroKernel.PANEL_ROW;
                     long yPanel = yRows + 4L * p * PANEL;
@@ -338,8 +341,10 @@ public final class VectorGemm implements Gemm {
 
     /** {@code dw += dyᵀ x} as tasks: each a block of outputs by some panels of inputs of one group. */
     private final class Gradient implements WorkerPool.Task {
+        private final DType dyType;
         private final long dy;
         private final long dyStride;
+        private final DType xType;
         private final long x;
         private final long xStride;
         private final long dw;
@@ -351,10 +356,12 @@ public final class VectorGemm implements Gemm {
         private final int tasks;
 
         Gradient(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
+            this.dyType = dy.dtype();
             this.dy = dy.address();
-            this.dyStride = 4 * dy.rowStride();
+            this.dyStride = dy.rowStride() * dyType.bytes();
+            this.xType = x.dtype();
             this.x = x.address();
-            this.xStride = 4 * x.rowStride();
+            this.xStride = x.rowStride() * xType.bytes();
             this.dw = dw.address();
             this.groups = groups;
             this.outputs = Math.toIntExact(dy.columns());
@@ -398,7 +405,8 @@ public final class VectorGemm implements Gemm {
                 int rows = Math.min(GRADIENT_ROWS, groups.to(group) - row);
                 boolean first = row == groups.from(group);
                 VectorPanels.copy(
-                        dy + row * dyStride + 4L * firstOutput,
+                        dyType,
+                        dy + row * dyStride + (long) firstOutput * dyType.bytes(),
                         dyStride,
                         rows,
                         blockOutputs,
@@ -409,7 +417,8 @@ public final class VectorGemm implements Gemm {
                 for (int p = fromPanel; p < toPanel; p++) {
                     long panel = xBlock + (p - fromPanel) * panelBytes;
                     VectorPanels.copy(
-                            x + row * xStride + 4L * p * PANEL,
+                            xType,
+                            x + row * xStride + (long) p * PANEL * xType.bytes(),
                             xStride,
                             rows,
                             Math.min(PANEL, inputs - p * PANEL),

@@ -73,6 +73,11 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void scaleRows(Tensor x, Tensor factors, Tensor out) {
+        elementwise.scaleRows(x, factors, out);
+    }
+
+    @Override
     public void addBias(Tensor y, Tensor bias) {
         this.bias.addBias(y, bias);
     }
@@ -199,8 +204,8 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, boolean accumulate) {
-        elementwise.swiGluBackward(dOut, gateUp, dGateUp, accumulate);
+    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
+        elementwise.swiGluBackward(dOut, gateUp, dGateUp);
     }
 
     @Override
@@ -258,14 +263,8 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public void combineBackward(
-            Tensor dy,
-            Tensor expertOut,
-            Tensor rowOf,
-            Tensor gates,
-            Tensor dExpertOut,
-            boolean accumulate,
-            Tensor dGates) {
-        this.experts.combineBackward(dy, expertOut, rowOf, gates, dExpertOut, accumulate, dGates);
+            Tensor dy, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor dExpertOut, Tensor dGates) {
+        this.experts.combineBackward(dy, expertOut, rowOf, gates, dExpertOut, dGates);
     }
 
     @Override
@@ -274,15 +273,10 @@ public final class VectorKernels implements Kernels {
             Tensor targets,
             float inverseTemperature,
             Tensor logProbs,
-            Tensor logSumExp,
-            @Nullable Tensor entropy) {
-        this.logProbs.logProbs(logits, targets, inverseTemperature, logProbs, logSumExp, entropy);
-    }
-
-    @Override
-    public void logProbsBackward(
-            Tensor logits, Tensor targets, float inverseTemperature, Tensor logSumExp, Tensor dLogProbs) {
-        this.logProbs.logProbsBackward(logits, targets, inverseTemperature, logSumExp, dLogProbs);
+            @Nullable Tensor entropy,
+            @Nullable Tensor slopes,
+            @Nullable Tensor slopeScales) {
+        this.logProbs.logProbs(logits, targets, inverseTemperature, logProbs, entropy, slopes, slopeScales);
     }
 
     @Override

@@ -36,7 +36,7 @@ final class VectorLayerNorm {
         Checks.denseF32("weight", weight, width);
         Checks.denseF32("mean", mean, rows);
         Checks.denseF32("inverseDeviation", inverseDeviation, rows);
-        y.require("y", DType.F32, rows, width);
+        RowOutput.require("y", y, rows, width);
         if (bias != null) {
             Checks.denseF32("bias", bias, width);
         }
@@ -49,9 +49,11 @@ final class VectorLayerNorm {
         }
         Tensor normed = sum == null ? x : sum;
         pool.forBlocks(rows, Grain.rows(rows, 3L * width), (from, to, worker) -> {
-            long lanes = pool.scratch(worker, Lanes.BYTES + 4L * width);
+            long row = RowOutput.scratchBytes(width);
+            long lanes = pool.scratch(worker, Lanes.BYTES + 2 * row);
             long zeros = lanes + Lanes.BYTES; // no bias is a row of zeros
             Memory.zero(zeros, 4L * width);
+            RowOutput output = new RowOutput(y, zeros + row);
             long biases = bias == null ? zeros : bias.address();
             for (long n = from; n < to; n++) {
                 long input = normed.rowAddress(n);
@@ -63,7 +65,8 @@ final class VectorLayerNorm {
                 float inverse = (float) (1 / Math.sqrt((double) squares / width + eps));
                 Checks.setFloat(mean, n, average);
                 Checks.setFloat(inverseDeviation, n, inverse);
-                scale(input, average, inverse, weight.address(), biases, y.rowAddress(n), width);
+                scale(input, average, inverse, weight.address(), biases, output.row(n), width);
+                output.written(n);
             }
         });
     }

@@ -42,35 +42,59 @@ final class VectorLogProbs {
             Tensor targets,
             float inverseTemperature,
             Tensor logProbs,
-            Tensor logSumExp,
-            @Nullable Tensor entropy) {
+            @Nullable Tensor entropy,
+            @Nullable Tensor slopes,
+            @Nullable Tensor slopeScales) {
         long rows = logits.rows();
         int vocabulary = Math.toIntExact(logits.columns());
         Checks.f32("logits", logits);
         checkTargets(targets, rows, vocabulary);
         checkInverseTemperature(inverseTemperature);
         Checks.denseF32("logProbs", logProbs, rows);
-        Checks.denseF32("logSumExp", logSumExp, rows);
         if (entropy != null) {
             Checks.denseF32("entropy", entropy, rows);
+        }
+        if ((slopes == null) != (slopeScales == null)) {
+            throw new IllegalArgumentException("slopes and slopeScales must both be present or both be absent");
+        }
+        if (slopes != null && slopeScales != null) {
+            RowOutput.require("slopes", slopes, rows, vocabulary);
+            Checks.denseF32("slopeScales", slopeScales, rows);
         }
         pool.forBlocks(rows, Grain.rows(rows, (long) EXP_COST * vocabulary), (from, to, worker) -> {
             long lanes = pool.scratch(worker, 2 * Lanes.BYTES);
             for (long n = from; n < to; n++) {
                 long row = logits.rowAddress(n);
-                float max = largest(row, vocabulary) * inverseTemperature;
-                sumsOfExponentials(row, inverseTemperature, max, vocabulary, lanes, lanes + Lanes.BYTES);
-                float sum = Lanes.sum(lanes);
                 int target = Checks.intAt(targets, n);
+                float logit = target < 0 ? 0 : Memory.getFloat(row + 4L * target);
+                float max = largest(row, vocabulary) * inverseTemperature;
+                // Without slopes nobody wants the exponentials: the logits are left alone.
+                exponentials(row, inverseTemperature, max, vocabulary, lanes, slopes == null ? 0 : row);
+                float sum = Lanes.sum(lanes);
                 double logSum = StrictMath.log(sum);
-                Checks.setFloat(logProbs, n, target < 0 ? 0 : logProb(row, target, inverseTemperature, max, logSum));
-                Checks.setFloat(logSumExp, n, (float) (max + logSum));
+                Checks.setFloat(logProbs, n, target < 0 ? 0 : logProb(logit, inverseTemperature, max, logSum));
                 if (entropy != null) {
                     double mean = (double) Lanes.sum(lanes + Lanes.BYTES) / sum;
                     Checks.setFloat(entropy, n, (float) (logSum - mean));
                 }
+                if (slopes != null && slopeScales != null) {
+                    Checks.setFloat(slopeScales, n, target < 0 ? 0 : -inverseTemperature / sum);
+                    finishSlopes(row, vocabulary, target, sum, slopes, n);
+                }
             }
         });
+    }
+
+    /** Exponentials of a row, in place of its logits, become its slopes. */
+    private static void finishSlopes(long row, int vocabulary, int target, float sum, Tensor slopes, long n) {
+        if (target >= 0) {
+            Memory.setFloat(row + 4L * target, Memory.getFloat(row + 4L * target) - sum);
+        }
+        if (slopes.dtype() == DType.BF16) {
+            Bfloat16.round(row, vocabulary, slopes.rowAddress(n));
+        } else if (slopes.rowAddress(n) != row) {
+            Memory.copy(row, slopes.rowAddress(n), 4L * vocabulary);
+        }
     }
 
     private static void checkTargets(Tensor targets, long rows, int vocabulary) {
@@ -90,8 +114,8 @@ final class VectorLogProbs {
     }
 
     /** The one formula for a token's log-probability. */
-    private static float logProb(long row, int token, float inverseTemperature, float max, double logSum) {
-        float scaled = Memory.getFloat(row + 4L * token) * inverseTemperature;
+    private static float logProb(float logit, float inverseTemperature, float max, double logSum) {
+        float scaled = logit * inverseTemperature;
         return (float) ((double) scaled - max - logSum);
     }
 
@@ -123,9 +147,14 @@ final class VectorLogProbs {
         return max;
     }
 
-    /** Leaves {@code Σ exp(z_i)} in the lanes and {@code Σ exp(z_i) z_i} in the products. */
-    private static void sumsOfExponentials(
-            long row, float inverseTemperature, float max, int vocabulary, long lanes, long products) {
+    /**
+     * Leaves {@code Σ exp(z_i)} in the lanes and {@code Σ exp(z_i) z_i} in as many after them.
+     *
+     * @param out where the exponentials go, or 0 if they are not wanted
+     */
+    private static void exponentials(
+            long row, float inverseTemperature, float max, int vocabulary, long lanes, long out) {
+        long products = lanes + Lanes.BYTES;
         for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
             FloatVector sum = FloatVector.zero(SPECIES);
             FloatVector product = FloatVector.zero(SPECIES);
@@ -137,6 +166,9 @@ final class VectorLogProbs {
                 FloatVector e = VectorMath.expNotPositive(z);
                 sum = sum.add(e);
                 product = e.fma(z, product);
+                if (out != 0) {
+                    e.intoMemorySegment(ALL, out + 4L * i, ORDER);
+                }
             }
             sum.intoMemorySegment(ALL, lanes + 4L * part, ORDER);
             product.intoMemorySegment(ALL, products + 4L * part, ORDER);
@@ -148,49 +180,9 @@ final class VectorLogProbs {
             Memory.setFloat(lanes + lane, Memory.getFloat(lanes + lane) + e);
             float product = Math.fma(e, z < FLOOR ? FLOOR : z, Memory.getFloat(products + lane));
             Memory.setFloat(products + lane, product);
-        }
-    }
-
-    // ---- their gradient
-
-    void logProbsBackward(Tensor logits, Tensor targets, float inverseTemperature, Tensor logSumExp, Tensor dLogProbs) {
-        long rows = logits.rows();
-        int vocabulary = Math.toIntExact(logits.columns());
-        Checks.f32("logits", logits);
-        checkTargets(targets, rows, vocabulary);
-        checkInverseTemperature(inverseTemperature);
-        Checks.denseF32("logSumExp", logSumExp, rows);
-        Checks.denseF32("dLogProbs", dLogProbs, rows);
-        pool.forBlocks(rows, Grain.rows(rows, (long) EXP_COST * vocabulary), (from, to, worker) -> {
-            for (long n = from; n < to; n++) {
-                long row = logits.rowAddress(n);
-                int target = Checks.intAt(targets, n);
-                float factor = Checks.floatAt(dLogProbs, n) * inverseTemperature;
-                if (target < 0 || factor == 0) {
-                    Memory.zero(row, 4L * vocabulary);
-                    continue;
-                }
-                softmaxTimes(-factor, row, inverseTemperature, Checks.floatAt(logSumExp, n), vocabulary);
-                long address = row + 4L * target;
-                Memory.setFloat(address, Memory.getFloat(address) + factor);
+            if (out != 0) {
+                Memory.setFloat(out + 4L * i, e);
             }
-        });
-    }
-
-    /** {@code row[i] = factor * exp(row[i] / T - logSumExp)}. */
-    private static void softmaxTimes(
-            float factor, long row, float inverseTemperature, float logSumExp, int vocabulary) {
-        int i = 0;
-        for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector z = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER)
-                    .mul(inverseTemperature)
-                    .sub(logSumExp);
-            z = z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR));
-            VectorMath.expNotPositive(z).mul(factor).intoMemorySegment(ALL, row + 4L * i, ORDER);
-        }
-        for (; i < vocabulary; i++) {
-            float z = Memory.getFloat(row + 4L * i) * inverseTemperature - logSumExp;
-            Memory.setFloat(row + 4L * i, VectorMath.exp(z) * factor);
         }
     }
 
@@ -231,12 +223,13 @@ final class VectorLogProbs {
                         ? indexOf(largest, row, vocabulary)
                         : invert(exponentials, vocabulary, Checks.floatAt(uniforms, n), lanes);
                 Checks.setInt(tokens, n, token);
-                Checks.setFloat(logProbs, n, logProb(row, token, inverse, max, StrictMath.log(sum)));
+                Checks.setFloat(
+                        logProbs, n, logProb(Memory.getFloat(row + 4L * token), inverse, max, StrictMath.log(sum)));
             }
         });
     }
 
-    /** {@code out[i] = exp(z_i)}: what {@link #sumsOfExponentials} adds up. */
+    /** {@code out[i] = exp(z_i)}: what is added up above. */
     private static void exponentials(long row, float inverseTemperature, float max, int vocabulary, long out) {
         int i = 0;
         for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {

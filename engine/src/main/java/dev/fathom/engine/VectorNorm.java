@@ -35,7 +35,7 @@ final class VectorNorm {
         Checks.f32("x", x);
         Checks.denseF32("weight", weight, width);
         Checks.denseF32("inverseRms", inverseRms, rows);
-        y.require("y", DType.F32, rows, width);
+        RowOutput.require("y", y, rows, width);
         if ((residual == null) != (sum == null)) {
             throw new IllegalArgumentException("residual and sum must both be present or both be absent");
         }
@@ -45,7 +45,8 @@ final class VectorNorm {
         }
         Tensor normed = sum == null ? x : sum;
         pool.forBlocks(rows, Grain.rows(rows, 2L * width), (from, to, worker) -> {
-            long lanes = pool.scratch(worker, Lanes.BYTES);
+            long lanes = pool.scratch(worker, Lanes.BYTES + RowOutput.scratchBytes(width));
+            RowOutput output = new RowOutput(y, lanes + Lanes.BYTES);
             for (long n = from; n < to; n++) {
                 long input = normed.rowAddress(n);
                 float squares = residual == null
@@ -53,7 +54,8 @@ final class VectorNorm {
                         : addAndSquare(x.rowAddress(n), residual.rowAddress(n), input, width, lanes);
                 float inverse = (float) (1 / Math.sqrt((double) squares / width + eps));
                 Checks.setFloat(inverseRms, n, inverse);
-                scale(input, inverse, weight.address(), y.rowAddress(n), width);
+                scale(input, inverse, weight.address(), output.row(n), width);
+                output.written(n);
             }
         });
     }

@@ -177,6 +177,34 @@ final class VectorPanels implements Gemm.Packed {
     }
 
     /**
+     * Copies an operand, F32 or BF16, into floats. As {@link #copy(long, long, int, int, long, long, int, boolean)}.
+     *
+     * @param from address of the source, its rows {@code fromStride} bytes apart
+     */
+    static void copy(
+            DType type,
+            long from,
+            long fromStride,
+            int rows,
+            int columns,
+            long to,
+            long toStride,
+            int padded,
+            boolean round) {
+        if (type == DType.F32) {
+            copy(from, fromStride, rows, columns, to, toStride, padded, round);
+            return;
+        }
+        for (int r = 0; r < rows; r++) {
+            long row = to + r * toStride;
+            Bfloat16.widen(from + r * fromStride, columns, row);
+            for (int i = columns; i < padded; i++) {
+                Memory.setFloat(row + 4L * i, 0);
+            }
+        }
+    }
+
+    /**
      * Copies a matrix, perhaps rounding to bfloat16, and widens its rows with zeros.
      *
      * @param from address of the source, its rows {@code fromStride} bytes apart

@@ -92,6 +92,39 @@ public final class GemmContract {
         }
     }
 
+    /** An operand in BF16 is what an F32 operand of the same values is, to the bit, in any size and as a column view. */
+    public static void operandsMayBeBf16(Function<WorkerPool, Gemm> open) {
+        try (WorkerPool pool = new WorkerPool(2);
+                Gemm gemm = open.apply(pool)) {
+            for (int inputs : new int[] {1, 2, 31, 64, 256, 601, 1100, 2048}) {
+                GemmTestCase operands = new GemmTestCase(inputs, 70, inputs, inputs % 3 == 0, 33, 0, 1, 130);
+                Tensor x = Tensors.rounded(operands.x);
+                Tensor dy = Tensors.rounded(operands.dy);
+                Products wide = Products.of(gemm, operands, Tensors.widened(x), Tensors.widened(dy));
+                Products narrow = Products.of(gemm, operands, x, dy);
+                String what = operands.toString();
+                Tensors.assertSameBits(what + ", y", narrow.y, wide.y);
+                Tensors.assertSameBits(what + ", dx", narrow.dx, wide.dx);
+                Tensors.assertSameBits(what + ", dw", narrow.dw, wide.dw);
+            }
+        }
+    }
+
+    private record Products(Tensor y, Tensor dx, Tensor dw) {
+        static Products of(Gemm gemm, GemmTestCase operands, Tensor x, Tensor dy) {
+            int rows = operands.groups.rows();
+            Gemm.Packed packed = gemm.pack(operands.weights);
+            Tensor y = Tensor.zeros(DType.F32, rows, operands.outputs);
+            Tensor dx = Tensor.zeros(DType.F32, rows, operands.inputs);
+            Tensor dw = Tensor.zeros(DType.F32, operands.groups.count(), operands.outputs, operands.inputs);
+            gemm.forward(x, operands.groups, packed, y);
+            gemm.backwardInput(dy, operands.groups, packed, dx, false);
+            gemm.backwardInput(dy, operands.groups, packed, dx, true);
+            gemm.backwardWeight(dy, x, operands.groups, dw);
+            return new Products(y, dx, dw);
+        }
+    }
+
     public static void refreshSeesNewWeights(Precision precision, Function<WorkerPool, Gemm> open) {
         try (WorkerPool pool = new WorkerPool(2);
                 Gemm gemm = open.apply(pool)) {

@@ -72,10 +72,11 @@ class KernelInvarianceTest {
         Tensor combined = zeros(rows, WIDTH);
         k.combine(sum, sorted, rowOf, gates, combined);
         Tensor logProbs = zeros(rows, 1);
-        Tensor logSumExp = zeros(rows, 1);
+        Tensor scales = zeros(rows, 1);
+        Tensor slopes = zeros(rows, WIDTH);
         Tensor entropy = zeros(rows, 1);
         Tensor target = targets.reshape(ROWS, 1).rows(from, to);
-        k.logProbs(x.rows(from, to), target, 0.9f, logProbs, logSumExp, entropy);
+        k.logProbs(Tensors.copy(x.rows(from, to)), target, 0.9f, logProbs, entropy, slopes, scales);
         Tensor tokens = Tensor.zeros(DType.I32, rows, 1);
         Tensor sampled = zeros(rows, 1);
         Tensor temperature = temperatures.reshape(ROWS, 1).rows(from, to);
@@ -98,7 +99,8 @@ class KernelInvarianceTest {
                 gates,
                 combined,
                 logProbs,
-                logSumExp,
+                scales,
+                slopes,
                 entropy,
                 tokens,
                 sampled);
@@ -143,7 +145,7 @@ class KernelInvarianceTest {
             k.rmsNorm(x, null, weight, 1e-6f, null, y, inverse);
             k.rmsNormBackward(dy, x, weight, inverse, dx, false, dWeight);
             Tensor dGateUp = zeros(ROWS, 2 * WIDTH);
-            k.swiGluBackward(dy, gateUp, dGateUp, false);
+            k.swiGluBackward(dy, gateUp, dGateUp);
             Tensor dHeadWeight = zeros(WIDTH);
             Tensor headInverse = zeros(ROWS, 2);
             k.rmsNormHeads(gateUp, 2, weight, 1e-6f, zeros(ROWS, 2 * WIDTH), headInverse);
@@ -169,13 +171,13 @@ class KernelInvarianceTest {
             k.gather(x, tokenOf, sorted);
             Tensor dSorted = zeros((long) ROWS * ROUTING.topK(), WIDTH);
             Tensor dGates = zeros(ROWS, ROUTING.topK());
-            k.combineBackward(dy, sorted, rowOf, routed.gates(), dSorted, false, dGates);
+            k.combineBackward(dy, sorted, rowOf, routed.gates(), dSorted, dGates);
             k.gatherBackward(dSorted, rowOf, dx, true);
             Tensor logProbs = zeros(ROWS);
-            Tensor logSumExp = zeros(ROWS);
-            k.logProbs(x, targets, 1, logProbs, logSumExp, null);
+            Tensor scales = zeros(ROWS);
             Tensor dx2 = Tensors.copy(x);
-            k.logProbsBackward(dx2, targets, 1, logSumExp, logProbs);
+            k.logProbs(dx2, targets, 1, logProbs, null, dx2, scales);
+            k.scaleRows(dx2, scales, dx2);
             Tensor moments = zeros(ROWS * WIDTH);
             Tensor moved = Tensors.copy(x).reshape(ROWS * WIDTH);
             k.adamW(moved, dy.reshape(ROWS * WIDTH), moments, zeros(ROWS * WIDTH), 1, .9f, .9f, 1e-8f, .1f, 1, 1);

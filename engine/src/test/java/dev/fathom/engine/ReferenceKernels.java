@@ -89,6 +89,15 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
+    public void scaleRows(Tensor x, Tensor factors, Tensor out) {
+        for (long n = 0; n < x.rows(); n++) {
+            for (long i = 0; i < x.columns(); i++) {
+                out.set(n, i, (float) ((double) at(factors, n) * x.get(n, i)));
+            }
+        }
+    }
+
+    @Override
     public void addBias(Tensor y, Tensor bias) {
         for (long n = 0; n < y.rows(); n++) {
             for (long j = 0; j < y.columns(); j++) {
@@ -375,8 +384,8 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
-    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, boolean accumulate) {
-        begin(dGateUp, accumulate);
+    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
+        begin(dGateUp, false);
         long width = dOut.columns();
         for (long n = 0; n < dOut.rows(); n++) {
             for (long j = 0; j < width; j++) {
@@ -581,14 +590,8 @@ public final class ReferenceKernels implements Kernels {
 
     @Override
     public void combineBackward(
-            Tensor dy,
-            Tensor expertOut,
-            Tensor rowOf,
-            Tensor gates,
-            Tensor dExpertOut,
-            boolean accumulate,
-            Tensor dGates) {
-        begin(dExpertOut, accumulate);
+            Tensor dy, Tensor expertOut, Tensor rowOf, Tensor gates, Tensor dExpertOut, Tensor dGates) {
+        begin(dExpertOut, false);
         for (long t = 0; t < dy.rows(); t++) {
             for (long rank = 0; rank < rowOf.columns(); rank++) {
                 int row = rowOf.getInt(t, rank);
@@ -607,23 +610,19 @@ public final class ReferenceKernels implements Kernels {
     /** {@code log softmax(logits / T)} of a row. */
     static double[] logSoftmax(Tensor logits, long row, double inverseTemperature) {
         double[] z = new double[Math.toIntExact(logits.columns())];
-        double logSumExp = logSumExp(logits, row, inverseTemperature);
+        double max = Double.NEGATIVE_INFINITY;
+        for (int i = 0; i < z.length; i++) {
+            max = Math.max(max, logits.get(row, i) * inverseTemperature);
+        }
+        double sum = 0;
+        for (int i = 0; i < z.length; i++) {
+            sum += StrictMath.exp(logits.get(row, i) * inverseTemperature - max);
+        }
+        double logSumExp = max + StrictMath.log(sum);
         for (int i = 0; i < z.length; i++) {
             z[i] = logits.get(row, i) * inverseTemperature - logSumExp;
         }
         return z;
-    }
-
-    private static double logSumExp(Tensor logits, long row, double inverseTemperature) {
-        double max = Double.NEGATIVE_INFINITY;
-        for (long i = 0; i < logits.columns(); i++) {
-            max = Math.max(max, logits.get(row, i) * inverseTemperature);
-        }
-        double sum = 0;
-        for (long i = 0; i < logits.columns(); i++) {
-            sum += StrictMath.exp(logits.get(row, i) * inverseTemperature - max);
-        }
-        return max + StrictMath.log(sum);
     }
 
     @Override
@@ -632,13 +631,13 @@ public final class ReferenceKernels implements Kernels {
             Tensor targets,
             float inverseTemperature,
             Tensor logProbs,
-            Tensor logSumExp,
-            @Nullable Tensor entropy) {
+            @Nullable Tensor entropy,
+            @Nullable Tensor slopes,
+            @Nullable Tensor slopeScales) {
         for (long n = 0; n < logits.rows(); n++) {
             double[] z = logSoftmax(logits, n, inverseTemperature);
             int target = intAt(targets, n);
             put(logProbs, n, target < 0 ? 0 : z[target]);
-            put(logSumExp, n, logSumExp(logits, n, inverseTemperature));
             if (entropy != null) {
                 double sum = 0;
                 for (double value : z) {
@@ -646,19 +645,12 @@ public final class ReferenceKernels implements Kernels {
                 }
                 put(entropy, n, sum);
             }
-        }
-    }
-
-    @Override
-    public void logProbsBackward(
-            Tensor logits, Tensor targets, float inverseTemperature, Tensor logSumExp, Tensor dLogProbs) {
-        for (long n = 0; n < logits.rows(); n++) {
-            double[] z = logSoftmax(logits, n, inverseTemperature);
-            int target = intAt(targets, n);
-            for (int i = 0; i < z.length; i++) {
-                double onehot = i == target ? 1 : 0;
-                double gradient = at(dLogProbs, n) * (onehot - StrictMath.exp(z[i])) * inverseTemperature;
-                logits.set(n, i, target < 0 ? 0 : (float) gradient);
+            if (slopes != null && slopeScales != null) {
+                // Any factor of a row will do. Here Z is 1.
+                put(slopeScales, n, target < 0 ? 0 : -inverseTemperature);
+                for (int i = 0; i < z.length; i++) {
+                    slopes.set(n, i, (float) (StrictMath.exp(z[i]) - (i == target ? 1 : 0)));
+                }
             }
         }
     }

@@ -49,7 +49,7 @@ class SamplingTest {
                 Tensor trained = Tensor.zeros(DType.F32, rows);
                 KERNELS.sample(logits, filled(rows, temperature), uniforms, tokens, sampled);
                 float inverse = temperature == 0 ? 1 : 1 / temperature;
-                KERNELS.logProbs(logits, tokens, inverse, trained, Tensor.zeros(DType.F32, rows), null);
+                KERNELS.logProbs(logits, tokens, inverse, trained, null, null, null);
                 Tensors.assertSameBits("log-probability", sampled, trained);
             }
         }

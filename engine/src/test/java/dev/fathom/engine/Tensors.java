@@ -41,6 +41,29 @@ final class Tensors {
         return copy;
     }
 
+    /** The same values rounded to BF16, in the middle of a wider tensor. */
+    static Tensor rounded(Tensor tensor) {
+        Tensor rounded =
+                Tensor.zeros(DType.BF16, tensor.rows(), tensor.columns() + 5).columns(3, 3 + tensor.columns());
+        assign(rounded, tensor);
+        return rounded;
+    }
+
+    /** The same values in F32. */
+    static Tensor widened(Tensor tensor) {
+        Tensor widened = Tensor.zeros(DType.F32, tensor.rows(), tensor.columns());
+        assign(widened, tensor);
+        return widened;
+    }
+
+    private static void assign(Tensor target, Tensor source) {
+        for (long r = 0; r < source.rows(); r++) {
+            for (long c = 0; c < source.columns(); c++) {
+                target.set(r, c, source.get(r, c));
+            }
+        }
+    }
+
     /** Random ids below a limit, as I32 of this shape. */
     static Tensor ids(Random random, int limit, long... shape) {
         Tensor ids = Tensor.zeros(DType.I32, shape);

@@ -95,6 +95,12 @@ class VectorGemmTest {
 
     @ParameterizedTest
     @EnumSource(Precision.class)
+    void operandsMayBeBf16(Precision precision) {
+        GemmContract.operandsMayBeBf16(pool -> new VectorGemm(precision, pool));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Precision.class)
     void refreshSeesNewWeights(Precision precision) {
         try (WorkerPool pool = new WorkerPool(2);
                 Gemm gemm = new VectorGemm(precision, pool)) {

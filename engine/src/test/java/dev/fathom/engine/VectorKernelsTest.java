@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -256,12 +257,8 @@ class VectorKernelsTest {
         sizes((random, rows, width) -> {
             Tensor gateUp = Tensors.any(random, rows, 2L * width);
             Tensor dOut = Tensors.any(random, rows, width);
-            boolean accumulate = random.nextBoolean();
             both("out", Tensors.any(random, rows, width), (k, out) -> k.swiGlu(gateUp, out));
-            both(
-                    "dGateUp",
-                    Tensors.any(random, rows, 2L * width),
-                    (k, d) -> k.swiGluBackward(dOut, gateUp, d, accumulate));
+            both("dGateUp", Tensors.any(random, rows, 2L * width), (k, d) -> k.swiGluBackward(dOut, gateUp, d));
         });
     }
 
@@ -421,10 +418,10 @@ class VectorKernelsTest {
             both("alone", Tensors.any(random, tokens, width), (k, y) -> k.combine(null, sorted, rowOf, gates, y));
             Tensor gateSink = Tensor.zeros(DType.F32, tokens, topK);
             Tensor rowSink = Tensor.zeros(DType.F32, pairs, width);
-            both("dExpertOut", dSorted, (k, d) -> k.combineBackward(x, sorted, rowOf, gates, d, accumulate, gateSink));
+            both("dExpertOut", dSorted, (k, d) -> k.combineBackward(x, sorted, rowOf, gates, d, gateSink));
             Tensor expectedGates = Tensors.copy(dGates);
-            VECTOR.combineBackward(x, sorted, rowOf, gates, rowSink, false, dGates);
-            REFERENCE.combineBackward(x, sorted, rowOf, gates, rowSink, false, expectedGates);
+            VECTOR.combineBackward(x, sorted, rowOf, gates, rowSink, dGates);
+            REFERENCE.combineBackward(x, sorted, rowOf, gates, rowSink, expectedGates);
             Tensors.assertClose("dGates", dGates, expectedGates, 2e-5); // a sum of products of any sign
         });
     }
@@ -439,24 +436,91 @@ class VectorKernelsTest {
             }
             float inverse = 0.5f + random.nextFloat();
             Tensor entropy = Tensor.zeros(DType.F32, rows);
-            Tensor logSumExp = Tensor.zeros(DType.F32, rows);
             Tensor logProbs = Tensor.zeros(DType.F32, rows);
             Tensor sink = Tensor.zeros(DType.F32, rows);
-            both("entropy", entropy, (k, out) -> k.logProbs(logits, targets, inverse, sink, sink, out.reshape(rows)));
             both(
-                    "logSumExp",
-                    logSumExp,
-                    (k, out) -> k.logProbs(logits, targets, inverse, sink, out.reshape(rows), null));
+                    "entropy",
+                    entropy,
+                    (k, out) -> k.logProbs(logits, targets, inverse, sink, out.reshape(rows), null, null));
             both(
                     "logProbs",
                     logProbs,
-                    (k, out) -> k.logProbs(logits, targets, inverse, out.reshape(rows), sink, entropy));
+                    (k, out) -> k.logProbs(logits, targets, inverse, out.reshape(rows), entropy, null, null));
             Tensor weights = Tensors.normal(random, rows);
             both(
                     "dLogits",
                     Tensors.copy(logits),
-                    (k, d) -> k.logProbsBackward(d, targets, inverse, logSumExp, weights));
+                    (k, d) -> dLogits(k, d, targets, inverse, weights, random.nextBoolean() ? d : Tensors.copy(d)));
         });
+    }
+
+    /** The gradient of {@code Σ weights logProbs} in place of the logits; slopes are left where told. */
+    static void dLogits(
+            Kernels k, Tensor logits, Tensor targets, float inverseTemperature, Tensor weights, Tensor slopes) {
+        Tensor logProbs = Tensor.zeros(DType.F32, logits.rows());
+        Tensor scales = Tensor.zeros(DType.F32, logits.rows());
+        k.logProbs(logits, targets, inverseTemperature, logProbs, null, slopes, scales);
+        for (long n = 0; n < logits.rows(); n++) {
+            scales.set(0, n, scales.get(0, n) * weights.get(0, n));
+        }
+        k.scaleRows(slopes, scales, logits);
+    }
+
+    @Test
+    void scaleRows() {
+        sizes((random, rows, width) -> {
+            Tensor x = Tensors.any(random, rows, width);
+            Tensor factors = Tensors.normal(random, rows);
+            both("out", Tensors.any(random, rows, width), (k, out) -> k.scaleRows(x, factors, out));
+            Tensor rounded = Tensors.rounded(x);
+            both("out", Tensors.any(random, rows, width), (k, out) -> k.scaleRows(rounded, factors, out));
+        });
+    }
+
+    /** A result in BF16 is the F32 result rounded, to the bit. */
+    @Test
+    void resultsMayBeBf16() {
+        sizes((random, rows, width) -> {
+            Tensor x = Tensors.any(random, rows, width);
+            Tensor residual = Tensors.any(random, rows, width);
+            Tensor weight = Tensors.normal(random, width);
+            Tensor bias = random.nextBoolean() ? Tensors.normal(random, width) : null;
+            Tensor gateUp = Tensors.any(random, rows, 2L * width);
+            Tensor stat = Tensor.zeros(DType.F32, rows);
+            Tensor sum = Tensor.zeros(DType.F32, rows, width);
+            rounded("rmsNorm", rows, width, y -> VECTOR.rmsNorm(x, residual, weight, 1e-6f, sum, y, stat));
+            rounded("layerNorm", rows, width, y -> VECTOR.layerNorm(x, null, weight, bias, 1e-6f, null, y, stat, stat));
+            rounded("gelu", rows, width, y -> VECTOR.gelu(x, bias, y));
+            rounded("swiGlu", rows, width, y -> VECTOR.swiGlu(gateUp, y));
+            rounded("swiGluBackward", rows, 2L * width, y -> VECTOR.swiGluBackward(x, gateUp, y));
+            rounded("scaleRows", rows, width, y -> VECTOR.scaleRows(x, stat, y));
+            Tensor targets = Tensors.ids(random, width, rows);
+            Tensor logits = Tensor.zeros(DType.F32, rows, width);
+            rounded("slopes", rows, width, y -> {
+                logits.copyFrom(x);
+                VECTOR.logProbs(logits, targets, 1, stat, null, y, stat);
+            });
+            Tensor rowOf = Tensor.zeros(DType.I32, rows, 1);
+            for (int n = 0; n < rows; n++) {
+                rowOf.setInt(n, 0, rows - 1 - n);
+            }
+            Tensor gates = Tensors.normal(random, rows, 1);
+            Tensor dGates = Tensor.zeros(DType.F32, rows, 1);
+            rounded("combineBackward", rows, width, y -> VECTOR.combineBackward(x, residual, rowOf, gates, y, dGates));
+            Tensor rounded = Tensors.rounded(x);
+            rounded("gather", rows, width, y -> {
+                Tensor source = y.dtype() == DType.BF16 ? rounded : Tensors.widened(rounded);
+                VECTOR.gather(source, rowOf.reshape(rows), y);
+            });
+        });
+    }
+
+    private static void rounded(String what, long rows, long width, Consumer<Tensor> kernel) {
+        Tensor exact = Tensor.zeros(DType.F32, rows, width);
+        kernel.accept(exact);
+        Tensor narrow = Tensors.rounded(Tensor.zeros(DType.F32, rows, width));
+        kernel.accept(narrow);
+        Tensors.assertSameBits(what, narrow, Tensors.rounded(exact));
     }
 
     @Test
@@ -465,7 +529,7 @@ class VectorKernelsTest {
         logits.set(0, 7, Float.NEGATIVE_INFINITY);
         Tensor out = Tensor.zeros(DType.F32, 1);
         Tensor entropy = Tensor.zeros(DType.F32, 1);
-        VECTOR.logProbs(logits, Tensor.of(new int[] {3}), 1, out, Tensor.zeros(DType.F32, 1), entropy);
+        VECTOR.logProbs(logits, Tensor.of(new int[] {3}), 1, out, entropy, null, null);
         assertThat(entropy.get(0, 0)).isCloseTo((float) Math.log(49), Offset.offset(1e-6f));
         assertThat(out.get(0, 0)).isCloseTo((float) -Math.log(49), Offset.offset(1e-6f));
     }

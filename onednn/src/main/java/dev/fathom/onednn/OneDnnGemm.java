@@ -87,7 +87,7 @@ public final class OneDnnGemm implements Gemm {
     @Override
     public void forward(Tensor x, RowGroups groups, Packed weights, Tensor y) {
         PackedWeights packed = packed(weights, groups);
-        x.require("x", DType.F32, groups.rows(), packed.inputs);
+        Gemm.requireOperand("x", x, groups.rows(), packed.inputs);
         y.require("y", DType.F32, groups.rows(), packed.outputs);
         multiply(x, groups, packed.forward, y, false);
     }
@@ -95,7 +95,7 @@ public final class OneDnnGemm implements Gemm {
     @Override
     public void backwardInput(Tensor dy, RowGroups groups, Packed weights, Tensor dx, boolean accumulate) {
         PackedWeights packed = packed(weights, groups);
-        dy.require("dy", DType.F32, groups.rows(), packed.outputs);
+        Gemm.requireOperand("dy", dy, groups.rows(), packed.outputs);
         dx.require("dx", DType.F32, groups.rows(), packed.inputs);
         multiply(dy, groups, packed.backward(), dx, accumulate);
     }
@@ -106,8 +106,8 @@ public final class OneDnnGemm implements Gemm {
             gradients.backwardWeight(dy, x, groups, dw);
             return;
         }
-        dy.require("dy", DType.F32, groups.rows(), dy.columns());
-        x.require("x", DType.F32, groups.rows(), x.columns());
+        Gemm.requireOperand("dy", dy, groups.rows(), dy.columns());
+        Gemm.requireOperand("x", x, groups.rows(), x.columns());
         dw.require("dw", DType.F32, groups.count() * dy.columns(), x.columns());
         if (!dw.isDense()) {
             throw new IllegalArgumentException("dw must be dense, is " + dw);
@@ -220,10 +220,11 @@ public final class OneDnnGemm implements Gemm {
             long target = source + sourceBytes;
             long scratch = target + targetBytes;
             if (precision == Precision.BF16) {
-                Bfloat16.round(x.rowAddress(first), 4 * x.rowStride(), rows, weights.length, source, rowBytes);
+                long stride = x.rowStride() * x.dtype().bytes();
+                Bfloat16.rows(x.dtype(), x.rowAddress(first), stride, rows, weights.length, source, rowBytes);
             } else {
                 for (int r = 0; r < rows; r++) {
-                    Memory.copy(x.rowAddress(first + r), source + r * rowBytes, rowBytes);
+                    copy(x.dtype(), x.rowAddress(first + r), weights.length, source + r * rowBytes);
                 }
             }
             long partWeights = weights.memory.address() + weights.groupBytes * group + part.offset;
@@ -250,6 +251,14 @@ public final class OneDnnGemm implements Gemm {
                 }
                 done += valid;
             }
+        }
+    }
+
+    private static void copy(DType type, long from, int columns, long to) {
+        if (type == DType.BF16) {
+            Bfloat16.widen(from, columns, to);
+        } else {
+            Memory.copy(from, to, 4L * columns);
         }
     }
 

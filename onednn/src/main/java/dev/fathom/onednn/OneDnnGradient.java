@@ -105,16 +105,20 @@ final class OneDnnGradient implements AutoCloseable {
             int block = OneDnnMatmul.blockFor(to - row, BLOCKS);
             rows = Math.min(BLOCKS[block], to - row);
             int missing = BLOCKS[block] - rows;
-            long dyFrom = dy.rowAddress(row) + 4L * tile.firstOutput;
-            long xFrom = x.rowAddress(row) + 4L * tile.firstInput;
-            Bfloat16.round(dyFrom, 4 * dy.rowStride(), rows, tile.outputs, dyBlock, dyRow);
-            Bfloat16.round(xFrom, 4 * x.rowStride(), rows, tile.inputs, xBlock, xRow);
+            round(dy, row, rows, tile.firstOutput, tile.outputs, dyBlock, dyRow);
+            round(x, row, rows, tile.firstInput, tile.inputs, xBlock, xRow);
             if (missing > 0) {
                 Memory.zero(dyBlock + rows * dyRow, missing * dyRow);
                 Memory.zero(xBlock + rows * xRow, missing * xRow);
             }
             tile.products[block].run(worker, stream, dyBlock, xBlock, target, scratch);
         }
+    }
+
+    private static void round(Tensor operand, int row, int rows, int column, int columns, long to, long toRow) {
+        long elementBytes = operand.dtype().bytes();
+        long from = operand.rowAddress(row) + elementBytes * column;
+        Bfloat16.rows(operand.dtype(), from, elementBytes * operand.rowStride(), rows, columns, to, toRow);
     }
 
     @Override

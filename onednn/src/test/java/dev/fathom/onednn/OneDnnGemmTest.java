@@ -49,6 +49,12 @@ class OneDnnGemmTest {
 
     @ParameterizedTest
     @EnumSource(Precision.class)
+    void operandsMayBeBf16(Precision precision) {
+        GemmContract.operandsMayBeBf16(pool -> open(precision, pool));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Precision.class)
     void refreshSeesNewWeights(Precision precision) {
         GemmContract.refreshSeesNewWeights(precision, pool -> open(precision, pool));
     }
