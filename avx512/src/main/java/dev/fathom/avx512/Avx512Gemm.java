@@ -31,6 +31,9 @@ final class Avx512Gemm implements Gemm {
     /** Rows so many bytes apart compete for the same places of the first-level cache: they are copied even if they need no rounding. */
     private static final int CROWDED = 2048;
 
+    /** Bytes of weights that the second-level cache holds beside a task's rows. */
+    private static final long SHARED_WEIGHTS = 256 << 10;
+
     private final WorkerPool pool;
     private final WeightGradient weightGradient;
 
@@ -104,7 +107,10 @@ final class Avx512Gemm implements Gemm {
         int panels = weights.panels().count();
         long work = (long) weights.length() * weights.panels().columns() * rows / TASK_WORK;
         int wanted = pool.threads() == 1 ? 1 : (int) Math.clamp(work, 1, (long) pool.threads() * TASKS_PER_THREAD);
-        int height = Math.clamp(roundUp((rows + wanted - 1) / wanted, MicroKernel.ROWS), MicroKernel.ROWS, MAX_ROWS);
+        // A task walks the weights of its rows once: large weights are divided, small ones walked by many tasks.
+        int rowTasks = weights.groupBytes() > SHARED_WEIGHTS ? 1 : wanted;
+        int height =
+                Math.clamp(roundUp((rows + rowTasks - 1) / rowTasks, MicroKernel.ROWS), MicroKernel.ROWS, MAX_ROWS);
         int[] firstBlock = new int[groups.count() + 1];
         for (int g = 0; g < groups.count(); g++) {
             firstBlock[g + 1] = firstBlock[g] + (groups.to(g) - groups.from(g) + height - 1) / height;

@@ -5,7 +5,6 @@ import dev.fathom.engine.Gemm;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.WorkerPool;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
@@ -17,8 +16,7 @@ final class PackedWeights implements Gemm.Packed {
         static Orientation allocate(int groups, int length, int results) {
             Panels panels = new Panels(results);
             long groupBytes = panels.bytes(pairs(length));
-            return new Orientation(
-                    length, panels, groupBytes, Arena.ofAuto().allocate(groups * groupBytes, Memory.ALIGNMENT));
+            return new Orientation(length, panels, groupBytes, Memory.allocate(groups * groupBytes));
         }
 
         int pairs() {

@@ -4,7 +4,6 @@ import dev.fathom.engine.Memory;
 import dev.fathom.engine.RowGroups;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.WorkerPool;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 
@@ -144,7 +143,7 @@ final class WeightGradient {
         long aBytes = Memory.align(a.panels.bytes(chunk));
         long bytes = aBytes + b.panels.bytes(chunk);
         if (memory.byteSize() < bytes) {
-            memory = Arena.ofAuto().allocate(Memory.align(bytes + bytes / 4), Memory.ALIGNMENT);
+            memory = Memory.allocate(bytes + bytes / 4);
         }
         a.memory = memory.address();
         b.memory = a.memory + aBytes;

@@ -9,20 +9,28 @@ import java.lang.invoke.MethodHandle;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Large native memory in pages of 2 MB, where the system has them ready on request (Linux, transparent huge pages at "madvise"): a pass over an
- * activation of some megabytes otherwise needs a translation of addresses every 4 KB, which costs a third of the memory's speed on a virtual
- * machine. Only advice: whatever goes wrong, the memory is as good as before.
+ * Native memory in pages of 2 MB, where the system has them ready on request (Linux, transparent huge pages at "madvise"): walking weights, keys or
+ * activations otherwise needs a translation of addresses every 4 KB, which costs a third of the memory's speed on a virtual machine. Only advice:
+ * whatever goes wrong, the memory is as good as before.
+ *
+ * <p>Allocations smaller than a few pages share them: a model's weights are hundreds of tensors.
  */
 final class HugePages {
     private static final long PAGE = 2L << 20;
 
-    /** Smaller memory is not worth the system calls. */
-    private static final long SMALLEST = 4 * PAGE;
+    /** Pages that are asked for at a time, and the smallest allocation that gets pages of its own. */
+    private static final long SLAB = 4 * PAGE;
+
+    /** Smaller memory is not worth it. */
+    private static final long SMALLEST = 64 << 10;
 
     /** Values of {@code <linux/mman.h>}. */
     private static final int MADV_DONTNEED = 4;
 
     private static final int MADV_HUGEPAGE = 14;
+
+    /** What is left of the last pages that are shared; they live as long as any part of them can be reached. */
+    private static MemorySegment rest = MemorySegment.NULL;
 
     private HugePages() {}
 
@@ -31,9 +39,24 @@ final class HugePages {
         if (bytes < SMALLEST) {
             return Arena.ofAuto().allocate(bytes, Memory.ALIGNMENT);
         }
-        MemorySegment segment = Arena.ofAuto().allocate(bytes, PAGE);
-        advise(segment.address(), bytes / PAGE * PAGE);
-        return segment;
+        return bytes < SLAB ? share(bytes) : pages(bytes);
+    }
+
+    private static synchronized MemorySegment share(long bytes) {
+        long reserved = Memory.align(bytes);
+        if (rest.byteSize() < reserved) {
+            rest = pages(SLAB);
+        }
+        MemorySegment part = rest.asSlice(0, bytes);
+        rest = rest.asSlice(reserved);
+        return part;
+    }
+
+    private static MemorySegment pages(long bytes) {
+        long whole = (bytes + PAGE - 1) / PAGE * PAGE;
+        MemorySegment segment = Arena.ofAuto().allocate(whole, PAGE);
+        advise(segment.address(), whole);
+        return segment.asSlice(0, bytes);
     }
 
     /** The allocator has touched the memory already, in small pages: after the advice they are given back, to come anew, zeroed and large. */

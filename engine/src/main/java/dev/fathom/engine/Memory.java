@@ -36,6 +36,11 @@ public final class Memory {
 
     private Memory() {}
 
+    /** Zeroed native memory on an {@link #ALIGNMENT} boundary, freed when nobody can reach the segment; in large pages where that pays. */
+    public static MemorySegment allocate(long bytes) {
+        return HugePages.allocate(bytes);
+    }
+
     /** Reads the float at an absolute address. */
     public static float getFloat(long address) {
         return ALL.get(FLOAT, address);

@@ -22,6 +22,12 @@ public final class Ops {
     /** Fewer rows at a time would fetch the weights of a large vocabulary too often. */
     private static final long LEAST_LOGITS_ROWS = 128;
 
+    /** The same where they are sampled and nothing else is made of them: they stay in the second-level cache. */
+    private static final long SAMPLED_BYTES = 1 << 20;
+
+    /** Fewer rows at a time would fetch the weights of a large vocabulary too often, see {@link #LEAST_LOGITS_ROWS}. */
+    private static final long LEAST_SAMPLED_ROWS = 64;
+
     private final Engine engine;
     private final Kernels kernels;
     private final DType operands;
@@ -498,7 +504,31 @@ public final class Ops {
         }
     }
 
-    /** Logits {@code [N, vocabulary]} for sampling; not differentiable. */
+    /**
+     * Samples the token after each row from the output head, see {@link Kernels#sample}; not differentiable. Some rows at a time, whose logits are
+     * still in the caches when they are read.
+     */
+    public void sample(
+            Variable hidden, Weight head, Tensor temperatures, Tensor uniforms, Tensor tokens, Tensor logProbs) {
+        long rows = hidden.value().rows();
+        long most = Math.clamp(
+                SAMPLED_BYTES / (4 * head.outputs()), LEAST_SAMPLED_ROWS, Math.max(LEAST_SAMPLED_ROWS, rows));
+        Tensor logits = results.allocate(DType.F32, Math.min(most, rows), head.outputs());
+        for (long from = 0; from < rows; from += most) {
+            long count = Math.min(most, rows - from);
+            Tensor part = logits.rows(0, count);
+            Tensor input = hidden.value().rows(from, from + count);
+            head.forward(input, RowGroups.single(count), part);
+            kernels.sample(
+                    part,
+                    temperatures.slice(from, count),
+                    uniforms.slice(from, count),
+                    tokens.slice(from, count),
+                    logProbs.slice(from, count));
+        }
+    }
+
+    /** Logits {@code [N, vocabulary]} of all rows; not differentiable. */
     public Tensor logits(Variable hidden, Weight head) {
         Tensor logits = results.allocate(DType.F32, hidden.value().rows(), head.outputs());
         head.forward(hidden.value(), RowGroups.single(hidden.value().rows()), logits);

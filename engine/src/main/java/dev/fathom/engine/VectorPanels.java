@@ -1,6 +1,5 @@
 package dev.fathom.engine;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import jdk.incubator.vector.FloatVector;
@@ -54,7 +53,7 @@ final class VectorPanels implements Gemm.Packed {
     }
 
     private MemorySegment allocate(long results, long length) {
-        return Arena.ofAuto().allocate(Math.max(1, groups * groupBytes(results, length)), Memory.ALIGNMENT);
+        return Memory.allocate(Math.max(1, groups * groupBytes(results, length)));
     }
 
     /** Bytes of one group's panels. */

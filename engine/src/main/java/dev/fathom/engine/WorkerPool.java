@@ -1,6 +1,5 @@
 package dev.fathom.engine;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -33,8 +32,8 @@ public final class WorkerPool implements AutoCloseable {
 
     private final Worker[] workers;
     private final MemorySegment[] scratch;
-    private MemorySegment partials = Arena.ofAuto().allocate(1 << 16, Memory.ALIGNMENT);
-    private MemorySegment zeros = Arena.ofAuto().allocate(1 << 16, Memory.ALIGNMENT);
+    private MemorySegment partials = Memory.allocate(1 << 16);
+    private MemorySegment zeros = Memory.allocate(1 << 16);
     private volatile @Nullable Job job;
     private volatile boolean closed;
 
@@ -77,7 +76,7 @@ public final class WorkerPool implements AutoCloseable {
         }
         scratch = new MemorySegment[threadCount];
         for (int i = 0; i < threadCount; i++) {
-            scratch[i] = Arena.ofAuto().allocate(1 << 16, Memory.ALIGNMENT);
+            scratch[i] = Memory.allocate(1 << 16);
         }
         workers = new Worker[threadCount - 1];
         for (int i = 0; i < workers.length; i++) {
@@ -145,7 +144,7 @@ public final class WorkerPool implements AutoCloseable {
     /** Address of at least {@code bytes} of scratch memory of this worker, valid until its next call. */
     public long scratch(int worker, long bytes) {
         if (scratch[worker].byteSize() < bytes) {
-            scratch[worker] = Arena.ofAuto().allocate(Memory.align(bytes + bytes / 2), Memory.ALIGNMENT);
+            scratch[worker] = Memory.allocate(bytes + bytes / 2);
         }
         return scratch[worker].address();
     }
@@ -156,7 +155,7 @@ public final class WorkerPool implements AutoCloseable {
      */
     public long partials(long bytes) {
         if (partials.byteSize() < bytes) {
-            partials = Arena.ofAuto().allocate(Memory.align(bytes + bytes / 2), Memory.ALIGNMENT);
+            partials = Memory.allocate(bytes + bytes / 2);
         }
         return partials.address();
     }
@@ -164,7 +163,7 @@ public final class WorkerPool implements AutoCloseable {
     /** Address of at least {@code bytes} of zeros, not to be written; for the thread that calls {@link #run}. */
     public long zeros(long bytes) {
         if (zeros.byteSize() < bytes) {
-            zeros = Arena.ofAuto().allocate(Memory.align(bytes + bytes / 2), Memory.ALIGNMENT);
+            zeros = Memory.allocate(bytes + bytes / 2);
         }
         return zeros.address();
     }

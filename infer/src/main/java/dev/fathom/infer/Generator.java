@@ -192,7 +192,7 @@ public final class Generator {
         Variable last = ops.selectRows(states.normed(), lastRows);
         Tensor tokens = workspace.allocate(DType.I32, n);
         Tensor logProbs = workspace.allocate(DType.F32, n);
-        ops.kernels().sample(ops.logits(last, model.head()), temperatures, uniforms, tokens, logProbs);
+        ops.sample(last, model.head(), temperatures, uniforms, tokens, logProbs);
         for (int i = 0; i < n; i++) {
             Sequence sequence = active.get(i);
             if (expertsPerRow > 0) {
