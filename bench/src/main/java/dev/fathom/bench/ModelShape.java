@@ -3,7 +3,7 @@ package dev.fathom.bench;
 import dev.fathom.engine.Engine;
 import dev.fathom.model.DeepseekModel;
 import dev.fathom.model.Gpt2Model;
-import dev.fathom.model.LanguageModel;
+import dev.fathom.model.TrainableModel;
 import dev.fathom.model.LlamaModel;
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.config.Gpt2Config;
@@ -16,7 +16,7 @@ import dev.fathom.model.config.LlamaConfig;
  */
 public sealed interface ModelShape {
     /** A model with random weights. */
-    LanguageModel create(Engine engine, long seed);
+    TrainableModel create(Engine engine, long seed);
 
     int vocabSize();
 
@@ -42,7 +42,7 @@ public sealed interface ModelShape {
     /** DeepSeek-V3's architecture. */
     record Deepseek(DeepseekConfig config) implements ModelShape {
         @Override
-        public LanguageModel create(Engine engine, long seed) {
+        public TrainableModel create(Engine engine, long seed) {
             return DeepseekModel.random(config, engine, seed);
         }
 
@@ -100,7 +100,7 @@ public sealed interface ModelShape {
     /** The Llama family. */
     record Llama(LlamaConfig config) implements ModelShape {
         @Override
-        public LanguageModel create(Engine engine, long seed) {
+        public TrainableModel create(Engine engine, long seed) {
             return LlamaModel.random(config, engine, seed);
         }
 
@@ -130,7 +130,7 @@ public sealed interface ModelShape {
     /** GPT-2. */
     record Gpt2(Gpt2Config config) implements ModelShape {
         @Override
-        public LanguageModel create(Engine engine, long seed) {
+        public TrainableModel create(Engine engine, long seed) {
             return Gpt2Model.random(config, engine, seed);
         }
 

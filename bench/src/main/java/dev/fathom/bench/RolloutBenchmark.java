@@ -7,6 +7,7 @@ import dev.fathom.infer.GenerationRequest;
 import dev.fathom.infer.Generator;
 import dev.fathom.infer.TokenListener;
 import dev.fathom.model.LanguageModel;
+import dev.fathom.model.TrainableModel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -108,7 +109,7 @@ public final class RolloutBenchmark {
 
     /** Runs it. */
     public static Result run(Workload workload, Engine engine, Options options) {
-        LanguageModel model = workload.model().create(engine, 1);
+        TrainableModel model = workload.model().create(engine, 1);
         int slots = workload.sequences();
         List<GenerationRequest> requests = requests(workload, slots, workload.responseLength());
         Generator generator = generator(model, slots, requests);

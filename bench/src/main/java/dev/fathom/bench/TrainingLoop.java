@@ -12,6 +12,7 @@ import dev.fathom.engine.Workspace;
 import dev.fathom.model.Batch;
 import dev.fathom.model.DeepseekModel;
 import dev.fathom.model.LanguageModel;
+import dev.fathom.model.TrainableModel;
 import dev.fathom.model.RoutingLog;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,7 +27,7 @@ import java.util.List;
 final class TrainingLoop {
     private static final float PREDICTION_WEIGHT = 0.3f;
 
-    private final LanguageModel model;
+    private final TrainableModel model;
     private final AdamW optimizer;
     private final Settings settings;
     private final int sequencesPerPass;
@@ -55,7 +56,7 @@ final class TrainingLoop {
         this.sequencesPerPass = sequencesPerPass;
     }
 
-    LanguageModel model() {
+    TrainableModel model() {
         return model;
     }
 

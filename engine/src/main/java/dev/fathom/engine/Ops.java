@@ -1,5 +1,6 @@
 package dev.fathom.engine;
 
+import dev.fathom.engine.quant.StoredMatrix;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -115,6 +116,16 @@ public final class Ops {
         Variable out = result(ids.size(), table.value().columns());
         kernels.embedding(table.value(), ids, out.value());
         record(out, () -> kernels.embeddingBackward(out.gradient(), ids, table.gradient()));
+        return out;
+    }
+
+    /** Rows of an embedding table {@code [vocabulary, d]} that nobody trains; ids I32 {@code [N]}. */
+    public Variable embedding(StoredMatrix table, Tensor ids) {
+        Checks.indices("token ids", ids, ids.size(), table.rows());
+        Variable out = result(ids.size(), table.columns());
+        for (int n = 0; n < ids.size(); n++) {
+            table.decode(ids.getInt(0, n), 1, out.value().rows(n, n + 1));
+        }
         return out;
     }
 

@@ -8,11 +8,11 @@ import java.util.List;
 import java.util.function.IntFunction;
 
 /** From tokens to the states that the head reads: embedding, layers, final norm, all with RMSNorm. */
-record Decoder(Parameter embedding, List<DecoderLayer> layers, Parameter finalNorm, float eps) {
+record Decoder(Embedding embedding, List<DecoderLayer> layers, Parameter finalNorm, float eps) {
 
     /** See {@link LanguageModel#forward(Ops, Batch, RoutingLog, IntFunction)}. */
     LanguageModel.States forward(Ops ops, Batch batch, RoutingLog log, IntFunction<KeyValueStore> stores) {
-        Variable x = ops.embedding(embedding, batch.ids());
+        Variable x = embedding.lookUp(ops, batch.ids());
         Ops.Residual stream =
                 new Ops.Residual(x, ops.rmsNorm(x, layers.getFirst().inputNorm(), eps));
         for (int i = 0; i < layers.size(); i++) {

@@ -3,63 +3,30 @@ package dev.fathom.model;
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.KeyValueStore;
 import dev.fathom.engine.Ops;
-import dev.fathom.engine.Parameter;
 import dev.fathom.engine.Parameters;
-import dev.fathom.engine.RopeTable;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
 import dev.fathom.engine.Weight;
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.safetensors.NamedTensor;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntFunction;
-import org.jspecify.annotations.Nullable;
 
 /**
- * A DeepSeek-V3 transformer: multi-head latent attention, dense layers first and mixtures of experts after, multi-token prediction
- * (arXiv 2412.19437 section 2). The same forward pass serves training and generation.
+ * A DeepSeek-V3 transformer that can be trained: multi-head latent attention, dense layers first and mixtures of experts after, multi-token
+ * prediction (arXiv 2412.19437 section 2). The same forward pass serves training and generation.
  */
-public final class DeepseekModel implements LanguageModel {
+public final class DeepseekModel implements TrainableModel {
     private final DeepseekConfig config;
-    private final Engine engine;
-    private final Parameters parameters;
-    private final Weights weights;
-    private final Decoder decoder;
-    private final Weight head;
-    private final @Nullable MultiTokenPrediction prediction;
-    private final List<MixtureOfExperts> mixtures = new ArrayList<>();
+    private final TrainedWeights weights;
+    private final Transformer transformer;
+    private final List<MixtureOfExperts> mixtures;
 
     private DeepseekModel(DeepseekConfig config, Engine engine, Parameters parameters) {
         this.config = config;
-        this.engine = engine;
-        this.parameters = parameters;
-        this.weights = new Weights(parameters, engine);
-        RopeTable rope = RopeTable.of(config.ropeFrequencies(), config.maxPositionEmbeddings());
-        Parameter embedding = weights.vector("model.embed_tokens.weight");
-        List<DecoderLayer> layers = new ArrayList<>();
-        int moe = 0;
-        for (int i = 0; i < config.numHiddenLayers(); i++) {
-            boolean experts = config.isMoeLayer(i);
-            layers.add(keep(DecoderLayer.of(config, rope, weights, DeepseekParameters.layer(i), experts ? moe : -1)));
-            moe += experts ? 1 : 0;
-        }
-        decoder = new Decoder(embedding, layers, weights.vector("model.norm.weight"), (float) config.rmsNormEpsilon());
-        head = weights.matrix(config.tieWordEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight");
-        if (config.hasPredictionModule()) {
-            String prefix = DeepseekParameters.layer(config.numHiddenLayers());
-            prediction = new MultiTokenPrediction(config, rope, weights, prefix, embedding, moe);
-            keep(prediction.layer());
-        } else {
-            prediction = null;
-        }
-    }
-
-    private DecoderLayer keep(DecoderLayer layer) {
-        if (layer.feedForward() instanceof MixtureOfExperts mixture) {
-            mixtures.add(mixture);
-        }
-        return layer;
+        this.weights = new TrainedWeights(parameters, engine);
+        this.transformer = Transformer.of(config, engine, weights);
+        this.mixtures = transformer.allMixtures();
     }
 
     /** A model with random weights, the same for the same seed on any number of threads. */
@@ -80,22 +47,22 @@ public final class DeepseekModel implements LanguageModel {
 
     @Override
     public Engine engine() {
-        return engine;
+        return transformer.engine();
     }
 
     @Override
     public Parameters parameters() {
-        return parameters;
+        return weights.parameters();
     }
 
     @Override
     public Weight head() {
-        return head;
+        return transformer.head();
     }
 
     @Override
     public List<NamedTensor> checkpointTensors() {
-        return DeepseekParameters.checkpointTensors(parameters);
+        return DeepseekParameters.checkpointTensors(weights.parameters());
     }
 
     @Override
@@ -106,17 +73,17 @@ public final class DeepseekModel implements LanguageModel {
     /** Number of mixtures of experts in the main model, numbered from 0 in a {@link RoutingLog}; the MTP module's comes after. */
     @Override
     public int mixtures() {
-        return config.numHiddenLayers() - config.firstKDenseReplace();
+        return transformer.mixtures();
     }
 
     @Override
     public int numExpertsPerToken() {
-        return config.numExpertsPerToken();
+        return transformer.numExpertsPerToken();
     }
 
     @Override
     public RoutingLog newRoutingLog() {
-        return new RoutingLog(mixtures.size(), config.numRoutedExperts());
+        return transformer.newRoutingLog();
     }
 
     /** Moves the routing biases by one step of size gamma against the logged load. */
@@ -135,44 +102,37 @@ public final class DeepseekModel implements LanguageModel {
 
     @Override
     public int vocabSize() {
-        return config.vocabSize();
+        return transformer.vocabSize();
     }
 
     @Override
     public int numHiddenLayers() {
-        return config.numHiddenLayers();
+        return transformer.numHiddenLayers();
     }
 
     @Override
     public int maxPositionEmbeddings() {
-        return config.maxPositionEmbeddings();
+        return transformer.maxPositionEmbeddings();
     }
 
     @Override
     public KeyValueShape keyValueShape() {
-        return new KeyValueShape(config.numAttentionHeads(), config.queryKeyHeadDim(), config.valueHeadDim());
+        return transformer.keyValueShape();
     }
 
     @Override
     public States forward(Ops ops, Batch batch, RoutingLog log, IntFunction<KeyValueStore> stores) {
-        return decoder.forward(ops, batch, log, stores);
+        return transformer.forward(ops, batch, log, stores);
     }
 
-    /** Whether the model has a multi-token-prediction module. */
+    @Override
     public boolean predictsMultipleTokens() {
-        return prediction != null;
+        return transformer.predictsMultipleTokens();
     }
 
-    /**
-     * The multi-token-prediction module's states, from which {@link #head()} predicts the token after next.
-     *
-     * @param hidden from {@link States#hidden()}, detached if the main model is not to learn from this loss
-     * @param nextIds I32 {@code [N]}: the token that follows each row's
-     */
-    public Variable predictAhead(Ops ops, Variable hidden, Tensor nextIds, Batch batch, RoutingLog log) {
-        if (prediction == null) {
-            throw new IllegalStateException("num_nextn_predict_layers is 0: the model has no multi-token prediction");
-        }
-        return prediction.forward(ops, hidden, nextIds, batch, keyValueShape().in(engine, ops.workspace(), batch), log);
+    @Override
+    public Variable predictAhead(
+            Ops ops, Variable hidden, Tensor nextIds, Batch batch, RoutingLog log, KeyValueStore store) {
+        return transformer.predictAhead(ops, hidden, nextIds, batch, log, store);
     }
 }

@@ -16,11 +16,11 @@ import java.util.function.IntFunction;
  * GPT-2 ("Language Models are Unsupervised Multitask Learners", 2019): learned positions, LayerNorm, GELU, the head tied to the input
  * table. What other small trainers (llm.c, nanoGPT) are measured with.
  */
-public final class Gpt2Model implements LanguageModel {
+public final class Gpt2Model implements TrainableModel {
     private final Gpt2Config config;
     private final Engine engine;
     private final Parameters parameters;
-    private final Weights weights;
+    private final TrainedWeights weights;
     private final Parameter embedding;
     private final Parameter positionEmbedding;
     private final List<Gpt2Layer> layers = new ArrayList<>();
@@ -31,7 +31,7 @@ public final class Gpt2Model implements LanguageModel {
         this.config = config;
         this.engine = engine;
         this.parameters = parameters;
-        this.weights = new Weights(parameters, engine);
+        this.weights = new TrainedWeights(parameters, engine);
         embedding = weights.vector("transformer.wte.weight");
         positionEmbedding = weights.vector("transformer.wpe.weight");
         for (int i = 0; i < config.numHiddenLayers(); i++) {

@@ -3,30 +3,19 @@ package dev.fathom.model;
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.KeyValueStore;
 import dev.fathom.engine.Ops;
-import dev.fathom.engine.Parameters;
+import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
 import dev.fathom.engine.Weight;
 import dev.fathom.engine.Workspace;
-import dev.fathom.model.safetensors.NamedTensor;
-import java.util.List;
 import java.util.function.IntFunction;
 
-/** A decoder-only transformer: what training and generation need to know of one. */
-public sealed interface LanguageModel permits DeepseekModel, LlamaModel, Gpt2Model {
+/** A decoder-only transformer: what generation needs to know of one, whether somebody trains it or not. */
+public sealed interface LanguageModel permits TrainableModel, Transformer {
     /** What computes. */
     Engine engine();
 
-    /** All weights. */
-    Parameters parameters();
-
     /** The output head {@code [vocabulary, hidden]}. */
     Weight head();
-
-    /** The tensors of a checkpoint, as views into the parameters, under the released names. */
-    List<NamedTensor> checkpointTensors();
-
-    /** Packs every matrix again; to be called after the parameters changed. */
-    void refresh();
 
     int vocabSize();
 
@@ -70,6 +59,30 @@ public sealed interface LanguageModel permits DeepseekModel, LlamaModel, Gpt2Mod
     /** An empty log with a place for every mixture of experts. */
     default RoutingLog newRoutingLog() {
         return new RoutingLog(0, 0);
+    }
+
+    /** Whether the model has a multi-token-prediction module. */
+    default boolean predictsMultipleTokens() {
+        return false;
+    }
+
+    /**
+     * The multi-token-prediction module's states, from which {@link #head()} predicts the token after next.
+     *
+     * @param hidden of {@link States}, {@code [N, hidden]}; training detaches it if the main model is not to learn from this loss
+     * @param nextIds I32 {@code [N]}: the token that follows each row's
+     * @param store keys and values of the module's own layer, of {@link #keyValueShape}
+     * @throws IllegalStateException if there is no such module
+     */
+    default Variable predictAhead(
+            Ops ops, Variable hidden, Tensor nextIds, Batch batch, RoutingLog log, KeyValueStore store) {
+        throw new IllegalStateException("num_nextn_predict_layers is 0: the model has no multi-token prediction");
+    }
+
+    /** {@link #predictAhead(Ops, Variable, Tensor, Batch, RoutingLog, KeyValueStore)} on whole sequences: keys and values live in the workspace. */
+    default Variable predictAhead(Ops ops, Variable hidden, Tensor nextIds, Batch batch, RoutingLog log) {
+        return predictAhead(
+                ops, hidden, nextIds, batch, log, keyValueShape().in(engine(), ops.workspace(), batch));
     }
 
     /**

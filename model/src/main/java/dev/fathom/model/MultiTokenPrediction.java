@@ -22,7 +22,7 @@ import dev.fathom.model.config.DeepseekConfig;
  * before it (as in DeepSeek-V4's code); the speculative decoder must do the same.
  */
 final class MultiTokenPrediction {
-    private final Parameter embedding;
+    private final Embedding embedding;
     private final Parameter embeddingNorm;
     private final Parameter hiddenNorm;
     private final Weight projection;
@@ -31,7 +31,7 @@ final class MultiTokenPrediction {
     private final float eps;
 
     MultiTokenPrediction(
-            DeepseekConfig config, RopeTable rope, Weights weights, String prefix, Parameter embedding, int mixture) {
+            DeepseekConfig config, RopeTable rope, Weights weights, String prefix, Embedding embedding, int mixture) {
         this.embedding = embedding;
         this.embeddingNorm = weights.vector(prefix + "enorm.weight");
         this.hiddenNorm = weights.vector(prefix + "hnorm.weight");
@@ -53,7 +53,7 @@ final class MultiTokenPrediction {
     Variable forward(Ops ops, Variable hidden, Tensor nextIds, Batch batch, KeyValueStore store, RoutingLog log) {
         long width = hidden.value().columns();
         Variable joined = ops.uninitialized(hidden.value().rows(), 2 * width);
-        ops.rmsNormInto(ops.embedding(embedding, nextIds), embeddingNorm, eps, joined.columns(0, width));
+        ops.rmsNormInto(embedding.lookUp(ops, nextIds), embeddingNorm, eps, joined.columns(0, width));
         ops.rmsNormInto(hidden, hiddenNorm, eps, joined.columns(width, 2 * width));
         Variable x = ops.linear(joined, projection);
         Ops.Residual in = new Ops.Residual(x, ops.rmsNorm(x, layer.inputNorm(), eps));

@@ -38,7 +38,7 @@ class DenseModelTest {
     /** A model and its oracle over the model's parameters. */
     record Case(
             String name,
-            Function<Engine, LanguageModel> model,
+            Function<Engine, TrainableModel> model,
             Function<Map<String, double[]>, ReferenceDense> oracle) {
         static Case of(String name, LlamaConfig config) {
             return new Case(
@@ -82,7 +82,7 @@ class DenseModelTest {
     @ParameterizedTest
     @MethodSource("cases")
     void computesTheOraclesProbabilities(Case tested) {
-        LanguageModel model = tested.model.apply(engine);
+        TrainableModel model = tested.model.apply(engine);
         ReferenceDense oracle = tested.oracle.apply(TinyDeepseek.parameters(model));
         // One row; more than two of the attention's tiles of sixteen; a sequence that ends where a tile ends.
         List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 1, 1, 21, 6, 37, 16);
@@ -113,7 +113,7 @@ class DenseModelTest {
     @ParameterizedTest
     @MethodSource("cases")
     void everyGradientIsTheSlopeOfTheOraclesLoss(Case tested) {
-        LanguageModel model = tested.model.apply(engine);
+        TrainableModel model = tested.model.apply(engine);
         Map<String, double[]> parameters = TinyDeepseek.parameters(model);
         ReferenceDense oracle = tested.oracle.apply(parameters);
         List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 5, 2, 18, 5);
@@ -162,7 +162,7 @@ class DenseModelTest {
     @ParameterizedTest
     @MethodSource("cases")
     void theCheckpointIsAViewOfAllParameters(Case tested) {
-        LanguageModel model = tested.model.apply(engine);
+        TrainableModel model = tested.model.apply(engine);
         model.parameters().values().zero();
         for (NamedTensor tensor : model.checkpointTensors()) {
             for (long row = 0; row < tensor.view().rows(); row++) {
@@ -179,7 +179,7 @@ class DenseModelTest {
     @ParameterizedTest
     @MethodSource("cases")
     void refusesTokensOutsideTheVocabularyAndPositionsOutsideTheModel(Case tested) {
-        LanguageModel model = tested.model.apply(engine);
+        TrainableModel model = tested.model.apply(engine);
         Ops ops = Ops.inference(engine, new Workspace());
         for (int[] tokens : List.of(new int[] {1, model.vocabSize()}, new int[] {-1}, new int[65])) {
             Batch batch = Batch.packed(List.of(tokens), ops.workspace());
@@ -205,7 +205,7 @@ class DenseModelTest {
     }
 
     /** The loss of {@link ReferenceDense#loss}; its gradients are left in the model. */
-    private static double backward(LanguageModel model, List<int[]> sequences) {
+    private static double backward(TrainableModel model, List<int[]> sequences) {
         Workspace workspace = new Workspace();
         Tape tape = new Tape();
         Ops ops = Ops.recording(engine, workspace, tape);

@@ -98,7 +98,7 @@ class LlamaParametersTest {
                 .isEqualTo(written.parameters().values().toFloats());
     }
 
-    private static Map<String, List<Long>> shapes(LanguageModel model) {
+    private static Map<String, List<Long>> shapes(TrainableModel model) {
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
         for (NamedTensor tensor : model.checkpointTensors()) {
             shapes.put(

@@ -113,7 +113,7 @@ final class TinyDeepseek {
     }
 
     /** Every tensor of the model's checkpoint under its released name. */
-    static Map<String, double[]> parameters(LanguageModel model) {
+    static Map<String, double[]> parameters(TrainableModel model) {
         Map<String, double[]> parameters = new LinkedHashMap<>();
         for (NamedTensor tensor : model.checkpointTensors()) {
             parameters.put(tensor.name(), doubles(tensor.view()));
@@ -125,7 +125,7 @@ final class TinyDeepseek {
      * Every trained tensor's gradient under its released name: gradients lie in a buffer of the same layout as the
      * values.
      */
-    static Map<String, double[]> gradients(LanguageModel model) {
+    static Map<String, double[]> gradients(TrainableModel model) {
         Map<String, double[]> gradients = new LinkedHashMap<>();
         long values = model.parameters().values().address();
         for (NamedTensor tensor : model.checkpointTensors()) {

@@ -70,7 +70,7 @@ final class TinyDense {
     }
 
     /** Makes nothing special: weights of norms away from 1, biases away from 0. */
-    private static <M extends LanguageModel> M unsettle(M model, long seed) {
+    private static <M extends TrainableModel> M unsettle(M model, long seed) {
         Random random = new Random(seed);
         for (Parameter parameter : model.parameters()) {
             if (!parameter.decay()) {

@@ -78,7 +78,7 @@ class WorkloadSizeTest {
         }
     }
 
-    private static long trained(LanguageModel model) {
+    private static long trained(TrainableModel model) {
         return StreamSupport.stream(model.parameters().spliterator(), false)
                 .filter(Parameter::trained)
                 .mapToLong(Parameter::size)
