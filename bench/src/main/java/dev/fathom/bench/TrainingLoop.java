@@ -12,8 +12,8 @@ import dev.fathom.engine.Workspace;
 import dev.fathom.model.Batch;
 import dev.fathom.model.DeepseekModel;
 import dev.fathom.model.LanguageModel;
-import dev.fathom.model.TrainableModel;
 import dev.fathom.model.RoutingLog;
+import dev.fathom.model.TrainableModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -116,7 +116,7 @@ final class TrainingLoop {
             int[][] part = Arrays.copyOfRange(sequences, from, Math.min(sequences.length, from + sequencesPerPass));
             int length = part[0].length - 2;
             workspace.reset();
-            Ops ops = Ops.inference(model.engine(), workspace);
+            Ops ops = model.inference(workspace);
             List<int[]> inputs = new ArrayList<>();
             for (int[] sequence : part) {
                 inputs.add(Arrays.copyOf(sequence, length));

@@ -77,6 +77,22 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, StoredGemm stor
         };
     }
 
+    /**
+     * The same engine with keys and values kept in this type. It shares threads with this one: one of the two is to be closed.
+     *
+     * @throws IllegalArgumentException if no attention here keeps them so
+     */
+    public Engine withKeyValues(DType type) {
+        if (type == kernels.keyValueType()) {
+            return this;
+        }
+        if (type != DType.F32) {
+            throw new IllegalArgumentException("keys and values in " + type + ": the attention of this engine ("
+                    + kernels.name() + ") keeps them in " + kernels.keyValueType() + ", F32 is the other choice");
+        }
+        return new Engine(new VectorKernels(pool), gemm, exactGemm, storedGemm, pool, note);
+    }
+
     /** The pure Java engine. */
     public static Engine vector(Precision precision, int threads) {
         return vector(precision, new WorkerPool(threads), "");

@@ -189,8 +189,8 @@ public interface Kernels {
     // ---- routing and experts
 
     /**
-     * Scores are {@code sigmoid(logits)}; experts are chosen by score + bias (groups by the sum of their two best, the rest at minus infinity;
-     * ties go to the lower index); gates are the unbiased scores, normalised and scaled as {@link Routing} says.
+     * Scores are {@code sigmoid(logits)} or their softmax; experts are chosen by score + bias (groups as {@link Routing.Scoring} says, the rest at minus
+     * infinity; ties go to the lower index); gates are the unbiased scores, normalised and scaled as {@link Routing} says.
      *
      * @param logits {@code [N, experts]}
      * @param bias {@code [experts]}, used for the choice only

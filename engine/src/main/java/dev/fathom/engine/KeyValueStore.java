@@ -1,5 +1,6 @@
 package dev.fathom.engine;
 
+import java.util.Objects;
 import java.util.function.Function;
 
 /**
@@ -60,6 +61,29 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
     /** Positions there is room for. */
     public long slots() {
         return data.dtype() == DType.F32 ? data.rows() * TILE : data.columns() / (keyWidth() + valueWidth());
+    }
+
+    /**
+     * Reads keys back, rounded as they are kept.
+     *
+     * @param slot of the first, a multiple of {@link #TILE}
+     * @param target F32 {@code [positions, keyDim]}
+     */
+    void readKeys(long slot, int head, Tensor target) {
+        target.require("keys", DType.F32, target.rows(), keyDim);
+        Objects.checkFromIndexSize(slot, target.rows(), slots());
+        for (long n = 0; n < target.rows(); n++) {
+            long tile = keyTile(slot + n - n % TILE, head);
+            long lane = n % TILE;
+            long row = target.rowAddress(n);
+            for (int d = 0; d < keyDim; d++) {
+                float key = data.dtype() == DType.F32
+                        ? Memory.getFloat(tile + 4L * ((long) d * TILE + lane))
+                        : Memory.fromBf16(
+                                Memory.ALL.get(Memory.SHORT, tile + 4L * (d / 2L * TILE + lane) + 2L * (d % 2)));
+                Memory.setFloat(row + 4L * d, key);
+            }
+        }
     }
 
     /** Checks type and shape. */

@@ -55,12 +55,12 @@ public final class Ops {
 
     /** Operations that only compute. */
     public static Ops inference(Engine engine, Workspace workspace) {
-        return new Ops(engine, engine.gemm().precision().operands(), workspace, null);
+        return inference(engine, engine.gemm().precision().operands(), workspace);
     }
 
-    /** Operations that only compute, for a model with stored weights: {@link StoredGemm} takes operands as they are computed. */
-    public static Ops storedInference(Engine engine, Workspace workspace) {
-        return new Ops(engine, DType.F32, workspace, null);
+    /** Operations that only compute, with weights that want their operands in this type: {@link Weight#operands()}. */
+    public static Ops inference(Engine engine, DType operands, Workspace workspace) {
+        return new Ops(engine, operands, workspace, null);
     }
 
     public Workspace workspace() {
@@ -159,6 +159,60 @@ public final class Ops {
         return y;
     }
 
+    /**
+     * Multiplies part of each head by that head's own matrix: {@code y[n,h][to ..] = W_h x[n,h][from ..]}. Not differentiable.
+     *
+     * @param x {@code [N, heads * width]}
+     * @param from first of the {@code weight.inputs()} elements of each head that are read
+     * @param weight one group per head
+     * @param y {@code [N, heads * width]}, of another width
+     * @param to first of the {@code weight.outputs()} elements of each head that are written
+     */
+    public void linearPerHead(Variable x, int heads, int from, Weight weight, Variable y, int to) {
+        int rows = Math.toIntExact(x.value().rows());
+        int inputs = Math.toIntExact(weight.inputs());
+        int outputs = Math.toIntExact(weight.outputs());
+        int[] offsets = new int[heads + 1];
+        for (int h = 1; h <= heads; h++) {
+            offsets[h] = h * rows;
+        }
+        Tensor in = byHead(x.value(), heads, from, inputs);
+        Tensor out = byHead(y.value(), heads, to, outputs);
+        if (rows == 1) { // the heads lie one below the other already
+            weight.forward(in, new RowGroups(offsets), out);
+            return;
+        }
+        Tensor packedIn = results.allocate(DType.F32, (long) heads * rows, inputs);
+        Tensor packedOut = results.allocate(DType.F32, (long) heads * rows, outputs);
+        for (int n = 0; n < rows; n++) {
+            for (int h = 0; h < heads; h++) {
+                Memory.copy(in.rowAddress((long) n * heads + h), packedIn.rowAddress((long) h * rows + n), 4L * inputs);
+            }
+        }
+        weight.forward(packedIn, new RowGroups(offsets), packedOut);
+        for (int n = 0; n < rows; n++) {
+            for (int h = 0; h < heads; h++) {
+                Memory.copy(
+                        packedOut.rowAddress((long) h * rows + n), out.rowAddress((long) n * heads + h), 4L * outputs);
+            }
+        }
+    }
+
+    /** Copies part of each head: {@code y[n,h][to .. to + width] = x[n,h][from .. from + width]}. Not differentiable. */
+    public void copyPerHead(Variable x, int heads, int from, int width, Variable y, int to) {
+        Tensor source = byHead(x.value(), heads, from, width);
+        Tensor target = byHead(y.value(), heads, to, width);
+        target.copyFrom(source);
+    }
+
+    /** Part of every head of {@code [N, heads * headDim]} as {@code [N * heads, width]}. */
+    private Tensor byHead(Tensor x, int heads, int from, int width) {
+        if (tape != null) {
+            throw new IllegalStateException("operations per head have no backward pass");
+        }
+        return x.reshape(x.rows() * heads, x.columns() / heads).columns(from, from + width);
+    }
+
     /** RMSNorm with a learned weight {@code [d]}, for products to read. */
     public Variable rmsNorm(Variable x, Parameter weight, float eps) {
         Variable y = operand(x.value().rows(), x.value().columns());
@@ -185,9 +239,17 @@ public final class Ops {
                 weight.gradient());
     }
 
-    /** An undefined operand of products, to be filled by {@link #rmsNormInto}. */
+    /** An undefined value to be filled. */
     public Variable uninitialized(long rows, long columns) {
-        Variable whole = operand(rows, columns);
+        return filledLater(result(rows, columns));
+    }
+
+    /** An undefined operand of products, to be filled by {@link #rmsNormInto}. */
+    public Variable uninitializedOperand(long rows, long columns) {
+        return filledLater(operand(rows, columns));
+    }
+
+    private Variable filledLater(Variable whole) {
         record(whole::releaseGradient);
         return whole;
     }
@@ -318,6 +380,25 @@ public final class Ops {
             record(() -> kernels.storeValuesBackward(gradient(), segments, source.gradient(), offset, headStride));
         }
 
+        /**
+         * The keys of one head at all positions up to each segment's last, one segment after the other, {@code [positions, keyDim]}. Not
+         * differentiable.
+         */
+        public Variable readKeys(int head) {
+            long positions = 0;
+            for (int s = 0; s < segments.count(); s++) {
+                positions += segments.position()[s] + segments.rowCount()[s];
+            }
+            Variable keys = uninitialized(positions, store.keyDim());
+            long from = 0;
+            for (int s = 0; s < segments.count(); s++) {
+                long to = from + segments.position()[s] + segments.rowCount()[s];
+                store.readKeys(segments.slot()[s], head, keys.value().rows(from, to));
+                from = to;
+            }
+            return keys;
+        }
+
         /** Causal attention of these queries {@code [N, heads * keyDim]} over what is stored. */
         public Variable attention(Variable q, int heads, float scale) {
             Variable out = result(q.value().rows(), (long) heads * store.valueDim());
@@ -345,6 +426,14 @@ public final class Ops {
         KeyValues keyValues = new KeyValues(store, segments);
         record(keyValues::releaseGradient);
         return keyValues;
+    }
+
+    /** Memory for keys and values that are used before the next addition to the residual stream, and no longer; not differentiable. */
+    public KeyValueStore temporaryKeyValues(Segments segments, int heads, int keyDim, int valueDim) {
+        if (tape != null) {
+            throw new IllegalStateException("keys and values of a recorded pass are needed for its gradients");
+        }
+        return KeyValueStore.in(results, kernels.keyValueType(), segments.slots(), heads, keyDim, valueDim);
     }
 
     /** {@code silu(gate) * up} of {@code [N, 2f]}, made by a product and used nowhere else; for products to read. */

@@ -219,6 +219,13 @@ public final class Parameters implements Iterable<Parameter> {
             return add(new Entry(name, false, false, initializer, shape.clone()));
         }
 
+        /** Names and shapes, in order. */
+        public Map<String, long[]> shapes() {
+            Map<String, long[]> shapes = new LinkedHashMap<>();
+            entries.forEach((name, entry) -> shapes.put(name, entry.shape.clone()));
+            return shapes;
+        }
+
         private Builder add(Entry entry) {
             if (entry.shape.length == 0) {
                 throw new IllegalArgumentException(entry.name + " needs at least one dimension");

@@ -1,5 +1,7 @@
 package dev.fathom.engine;
 
+import java.util.Arrays;
+
 /**
  * The sequences whose rows are packed one after another in a batch (no padding anywhere), for {@link Kernels#attention}.
  *
@@ -11,6 +13,20 @@ public record Segments(int count, int[] rowStart, int[] rowCount, int[] position
     /** Total number of rows. */
     public int rows() {
         return count == 0 ? 0 : rowStart[count - 1] + rowCount[count - 1];
+    }
+
+    /** Segments {@code from} (inclusive) to {@code to} (exclusive), their rows counted from the first of them. */
+    public Segments range(int from, int to) {
+        int[] start = Arrays.copyOfRange(rowStart, from, to);
+        for (int s = start.length - 1; s >= 0; s--) {
+            start[s] -= start[0];
+        }
+        return new Segments(
+                to - from,
+                start,
+                Arrays.copyOfRange(rowCount, from, to),
+                Arrays.copyOfRange(position, from, to),
+                Arrays.copyOfRange(slot, from, to));
     }
 
     /** Packed whole sequences of these lengths, each in a slot of its own length rounded up to whole tiles. */

@@ -35,6 +35,11 @@ public final class TrainedWeight implements Weight {
         return packed.inputs();
     }
 
+    @Override
+    public DType operands() {
+        return gemm.precision().operands();
+    }
+
     /** Packs again; to be called after the optimizer changed the parameter. */
     public void refresh() {
         packed.refresh();

@@ -32,6 +32,14 @@ public final class Variable {
         return value;
     }
 
+    /** Rows {@code from} to {@code to} of a value computed without a tape. */
+    public Variable rows(long from, long to) {
+        if (memory != null) {
+            throw new IllegalStateException("rows have no gradient of their own");
+        }
+        return new Variable(value.rows(from, to), null);
+    }
+
     /** Columns {@code from} to {@code to} as a variable of their own; its gradient is that part of this one's. */
     public Variable columns(long from, long to) {
         return new Variable(value.columns(from, to), memory, this, from);

@@ -10,7 +10,8 @@ import jdk.incubator.vector.VectorMask;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Auxiliary-loss-free routing of DeepSeek-V3 (arXiv 2412.19437 section 2.1.2) and its sequence-wise balance loss.
+ * Auxiliary-loss-free routing of DeepSeek-V3 (arXiv 2412.19437 section 2.1.2) and its sequence-wise balance loss; and, forward only, the softmax
+ * routing of DeepSeek-V2 ({@link Routing.Scoring}).
  *
  * <p>For a token with scores {@code s = sigmoid(logits)}, experts are chosen by {@code s + bias}: first the groups with the largest sum of
  * their two best, then the best experts of those. The bias steers the choice alone; the gate of a chosen expert is its plain score.
@@ -49,7 +50,11 @@ final class VectorRouter {
             long keptGroups = groupSums + 4L * groups;
             for (long n = from; n < to; n++) {
                 long score = scores.rowAddress(n);
-                sigmoid(logits.rowAddress(n), bias.address(), score, biased, experts);
+                if (routing.scoring() == Routing.Scoring.SIGMOID) {
+                    sigmoid(logits.rowAddress(n), bias.address(), score, biased, experts);
+                } else {
+                    softmax(logits.rowAddress(n), bias.address(), score, biased, experts);
+                }
                 if (groups > 1) {
                     maskGroups(biased, routing, best, groupSums, keptGroups);
                 }
@@ -74,6 +79,23 @@ final class VectorRouter {
         }
     }
 
+    /** {@code score = softmax(logit)}, summed in double and in order, and {@code biased[i] = score[i] + bias[i]}. */
+    private static void softmax(long logit, long bias, long score, long biased, int experts) {
+        float max = Float.NEGATIVE_INFINITY;
+        for (int i = 0; i < experts; i++) {
+            max = Math.max(max, Memory.getFloat(logit + 4L * i));
+        }
+        double sum = 0;
+        for (int i = 0; i < experts; i++) {
+            sum += StrictMath.exp(Memory.getFloat(logit + 4L * i) - (double) max);
+        }
+        for (int i = 0; i < experts; i++) {
+            float s = (float) (StrictMath.exp(Memory.getFloat(logit + 4L * i) - (double) max) / sum);
+            Memory.setFloat(score + 4L * i, s);
+            Memory.setFloat(biased + 4L * i, s + Memory.getFloat(bias + 4L * i));
+        }
+    }
+
     /**
      * Sets the biased scores of all but the best groups to minus infinity. Not to 0, as one published implementation does: with a negative
      * bias a kept expert may stand below 0.
@@ -93,7 +115,8 @@ final class VectorRouter {
                     second = value;
                 }
             }
-            Memory.setFloat(groupSums + 4L * g, first + second);
+            boolean single = routing.scoring() == Routing.Scoring.SOFTMAX;
+            Memory.setFloat(groupSums + 4L * g, single ? first : first + second);
         }
         selectBest(groupSums, groups, routing.topGroups(), best, keptGroups);
         for (int g = 0; g < groups; g++) {
@@ -168,6 +191,9 @@ final class VectorRouter {
             Tensor gates,
             Routing routing,
             Tensor dLogits) {
+        if (routing.scoring() != Routing.Scoring.SIGMOID) {
+            throw new UnsupportedOperationException("softmax routing has no backward pass");
+        }
         long rows = scores.rows();
         int experts = routing.experts();
         int topK = routing.topK();

@@ -6,6 +6,9 @@ public sealed interface Weight permits TrainedWeight, StoredWeight {
 
     long inputs();
 
+    /** The type in which to hand over what nothing but products reads. */
+    DType operands();
+
     /** {@code y[r] = W_g x[r]} for the rows of each group. x {@code [rows, inputs]}, y {@code [rows, outputs]}. */
     void forward(Tensor x, RowGroups groups, Tensor y);
 }

@@ -409,9 +409,10 @@ public final class ReferenceKernels implements Kernels {
             double[] score = new double[experts];
             float[] biased = new float[experts];
             for (int i = 0; i < experts; i++) {
-                score[i] = sigmoid(logits.get(n, i));
+                boolean softmax = routing.scoring() == Routing.Scoring.SOFTMAX;
+                score[i] = softmax ? softmax(logits, n, i) : sigmoid(logits.get(n, i));
                 scores.set(n, i, (float) score[i]);
-                biased[i] = VectorMath.sigmoid(logits.get(n, i)) + at(bias, i);
+                biased[i] = (softmax ? (float) score[i] : VectorMath.sigmoid(logits.get(n, i))) + at(bias, i);
             }
             List<Integer> candidates = new ArrayList<>();
             if (routing.groups() == 1) {
@@ -421,7 +422,9 @@ public final class ReferenceKernels implements Kernels {
                 for (int g = 0; g < routing.groups(); g++) {
                     float[] members = java.util.Arrays.copyOfRange(biased, g * perGroup, (g + 1) * perGroup);
                     java.util.Arrays.sort(members);
-                    groupScore[g] = members[perGroup - 1] + members[perGroup - 2];
+                    groupScore[g] = routing.scoring() == Routing.Scoring.SOFTMAX
+                            ? members[perGroup - 1]
+                            : members[perGroup - 1] + members[perGroup - 2];
                 }
                 IntStream.range(0, routing.groups())
                         .boxed()
@@ -449,6 +452,18 @@ public final class ReferenceKernels implements Kernels {
                 gates.set(n, rank, (float) (score[best[rank]] / sum * routing.scale()));
             }
         }
+    }
+
+    private static double softmax(Tensor logits, long n, int expert) {
+        double max = Double.NEGATIVE_INFINITY;
+        for (int i = 0; i < logits.columns(); i++) {
+            max = Math.max(max, logits.get(n, i));
+        }
+        double sum = 0;
+        for (int i = 0; i < logits.columns(); i++) {
+            sum += StrictMath.exp(logits.get(n, i) - max);
+        }
+        return StrictMath.exp(logits.get(n, expert) - max) / sum;
     }
 
     @Override

@@ -280,6 +280,9 @@ class VectorKernelsTest {
             routings.add(new Routing(256, 8, 8, 4, normalize, 2.5f));
             routings.add(new Routing(18, 6, 3, 1, normalize, 1));
             routings.add(new Routing(40, 40, 1, 1, normalize, 16));
+            routings.add(new Routing(64, 6, 1, 1, normalize, 1, Routing.Scoring.SOFTMAX));
+            routings.add(new Routing(160, 6, 8, 3, normalize, 16, Routing.Scoring.SOFTMAX));
+            routings.add(new Routing(6, 2, 6, 3, normalize, 16, Routing.Scoring.SOFTMAX));
         }
         return routings;
     }

@@ -168,6 +168,7 @@ public final class Generator {
         int[] rowCount = new int[n];
         int[] position = new int[n];
         long[] slot = new long[n];
+        boolean[] generated = new boolean[n];
         Tensor lastRows = workspace.allocate(DType.I32, n);
         Tensor temperatures = workspace.allocate(DType.F32, n);
         Tensor uniforms = workspace.allocate(DType.F32, n);
@@ -180,13 +181,14 @@ public final class Generator {
             rowCount[i] = ids.length;
             position[i] = sequence.cached;
             slot[i] = (long) sequence.slot * capacity;
+            generated[i] = sequence.cached > 0;
             start += ids.length;
             lastRows.setInt(0, i, start - 1);
             temperatures.set(0, i, sequence.request.temperature());
             uniforms.set(0, i, Philox.uniform(seed, SAMPLING, sequence.request.id(), sequence.length));
         }
-        Batch batch = Batch.of(rows, new Segments(n, rowStart, rowCount, position, slot), workspace);
-        Ops ops = Ops.inference(model.engine(), workspace);
+        Batch batch = Batch.of(rows, new Segments(n, rowStart, rowCount, position, slot), generated, workspace);
+        Ops ops = model.inference(workspace);
         RoutingLog log = model.newRoutingLog();
         LanguageModel.States states = model.forward(ops, batch, log, stores::get);
         Variable last = ops.selectRows(states.normed(), lastRows);

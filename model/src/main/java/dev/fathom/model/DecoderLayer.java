@@ -24,10 +24,10 @@ record DecoderLayer(
                 (float) config.rmsNormEpsilon());
     }
 
-    static DecoderLayer of(LlamaConfig config, RopeTable rope, Weights weights, String prefix) {
+    static DecoderLayer of(LlamaConfig config, RopeTable rope, RotaryPairs pairs, Weights weights, String prefix) {
         return new DecoderLayer(
                 weights.vector(prefix + "input_layernorm.weight"),
-                new GroupedQueryAttention(config, rope, weights, prefix + "self_attn."),
+                new GroupedQueryAttention(config, rope, pairs, weights, prefix + "self_attn."),
                 weights.vector(prefix + "post_attention_layernorm.weight"),
                 FeedForward.Dense.of(weights, prefix + "mlp."),
                 (float) config.rmsNormEpsilon());

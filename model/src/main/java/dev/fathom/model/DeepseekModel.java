@@ -32,13 +32,17 @@ public final class DeepseekModel implements TrainableModel {
     /** A model with random weights, the same for the same seed on any number of threads. */
     public static DeepseekModel random(DeepseekConfig config, Engine engine, long seed) {
         return new DeepseekModel(
-                config, engine, DeepseekParameters.declare(config).build(seed, engine.pool()));
+                config.requireTrainable(),
+                engine,
+                DeepseekParameters.declare(config).build(seed, engine.pool()));
     }
 
     /** A model whose weights are all zero, to be filled through {@link #checkpointTensors} and {@link #refresh}. */
     public static DeepseekModel empty(DeepseekConfig config, Engine engine) {
         return new DeepseekModel(
-                config, engine, DeepseekParameters.declare(config).allocate());
+                config.requireTrainable(),
+                engine,
+                DeepseekParameters.declare(config).allocate());
     }
 
     public DeepseekConfig config() {

@@ -84,9 +84,11 @@ final class DeepseekParameters {
         }
         long count = config.numRoutedExperts();
         long inner = config.moeIntermediateSize();
-        builder.add(layer + "mlp.gate.weight", true, random, count, d)
-                .addUntrained(layer + "mlp.gate.e_score_correction_bias", zeros(), count)
-                .add(layer + "mlp.experts.gate_up_proj.weight", true, random, count, 2 * inner, d)
+        builder.add(layer + "mlp.gate.weight", true, random, count, d);
+        if (config.hasRoutingBias()) {
+            builder.addUntrained(layer + "mlp.gate.e_score_correction_bias", zeros(), count);
+        }
+        builder.add(layer + "mlp.experts.gate_up_proj.weight", true, random, count, 2 * inner, d)
                 .add(layer + "mlp.experts.down_proj.weight", true, random, count, d, inner);
         declareSwiGlu(builder, layer + "mlp.shared_experts.", random, d, config.numSharedExperts() * inner);
     }

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  * [q ; k ; v] = W_QKV h (+ b)                    heads | key/value heads | key/value heads;  b in Qwen2
  * q, k        = RMSNorm(q), RMSNorm(k)           each head by itself;  in Qwen3
- * q, k rotated, in pairs of halves
+ * q, k rotated, in pairs of halves              or of neighbours, as the rows of W_QKV lie
  * o_i         = Σ_j softmax_j(q_i·k_g(i),j / sqrt(headDim)) v_g(i),j        g(i): the key/value head of query head i
  * u           = W_O [o_1 ; … ; o_H]
  * </pre>
@@ -23,13 +23,15 @@ import org.jspecify.annotations.Nullable;
 final class GroupedQueryAttention implements Attention {
     private final LlamaConfig config;
     private final RopeTable ropeTable;
+    private final RotaryPairs pairs;
     private final Weight queryKeyValue;
     private final @Nullable Parameter bias;
     private final @Nullable Parameter queryNorm;
     private final @Nullable Parameter keyNorm;
     private final Weight output;
 
-    GroupedQueryAttention(LlamaConfig config, RopeTable ropeTable, Weights weights, String prefix) {
+    GroupedQueryAttention(LlamaConfig config, RopeTable ropeTable, RotaryPairs pairs, Weights weights, String prefix) {
+        this.pairs = pairs;
         this.config = config;
         this.ropeTable = ropeTable;
         boolean normed = config.architecture().hasQueryKeyNorm();
@@ -38,6 +40,11 @@ final class GroupedQueryAttention implements Attention {
         queryNorm = normed ? weights.vector(prefix + "q_norm.weight") : null;
         keyNorm = normed ? weights.vector(prefix + "k_norm.weight") : null;
         output = weights.matrix(prefix + "o_proj.weight");
+    }
+
+    @Override
+    public LanguageModel.KeyValueShape keyValueShape() {
+        return new LanguageModel.KeyValueShape(config.numKeyValueHeads(), config.headDim(), config.headDim());
     }
 
     @Override
@@ -51,8 +58,8 @@ final class GroupedQueryAttention implements Attention {
         Variable projected = ops.linear(h, queryKeyValue, bias); // [N, (heads + 2 groups) * width]
         Variable queries = normed(ops, projected.columns(0, keyStart), heads, queryNorm);
         Variable keys = normed(ops, projected.columns(keyStart, valueStart), groups, keyNorm);
-        ops.ropeHalves(queries, heads, width, 0, batch.positions(), ropeTable);
-        ops.ropeHalves(keys, groups, width, 0, batch.positions(), ropeTable);
+        pairs.rotate(ops, queries, heads, width, batch.positions(), ropeTable);
+        pairs.rotate(ops, keys, groups, width, batch.positions(), ropeTable);
 
         Ops.KeyValues cache = ops.keyValues(store, batch.segments());
         cache.storeKeys(keys, 0, width, width, 0);

@@ -36,6 +36,11 @@ public sealed interface LanguageModel permits TrainableModel, Transformer {
      */
     States forward(Ops ops, Batch batch, RoutingLog log, IntFunction<KeyValueStore> stores);
 
+    /** Operations that only compute, to run {@link #forward} on. */
+    default Ops inference(Workspace workspace) {
+        return Ops.inference(engine(), head().operands(), workspace);
+    }
+
     /** Training or scoring of whole sequences: keys and values live in the workspace. */
     default States forward(Ops ops, Batch batch, RoutingLog log) {
         return forward(ops, batch, log, layer -> keyValueShape().in(engine(), ops.workspace(), batch));
@@ -81,8 +86,7 @@ public sealed interface LanguageModel permits TrainableModel, Transformer {
 
     /** {@link #predictAhead(Ops, Variable, Tensor, Batch, RoutingLog, KeyValueStore)} on whole sequences: keys and values live in the workspace. */
     default Variable predictAhead(Ops ops, Variable hidden, Tensor nextIds, Batch batch, RoutingLog log) {
-        return predictAhead(
-                ops, hidden, nextIds, batch, log, keyValueShape().in(engine(), ops.workspace(), batch));
+        return predictAhead(ops, hidden, nextIds, batch, log, keyValueShape().in(engine(), ops.workspace(), batch));
     }
 
     /**

@@ -19,7 +19,7 @@ public final class LlamaModel implements TrainableModel {
     private LlamaModel(LlamaConfig config, Engine engine, Parameters parameters) {
         this.config = config;
         this.weights = new TrainedWeights(parameters, engine);
-        this.transformer = Transformer.of(config, engine, weights);
+        this.transformer = Transformer.of(config, engine, weights, RotaryPairs.HALVES);
     }
 
     /** A model with random weights, the same for the same seed on any number of threads. */

@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  * u            = W_O [o_1 ; … ; o_H]
  * </pre>
  *
- * Keys and values are kept expanded, in training and in generation alike: then both walk the same numbers in the same order.
+ * Where the model is trained, keys and values are kept expanded, in training and in generation alike: then both walk the same numbers in the same
+ * order. Of a released model only {@code [RMSNorm(c) ; k_R]} is kept: see {@link LatentMemory}.
  */
 final class MultiHeadLatentAttention implements Attention {
     private final DeepseekConfig config;
@@ -32,7 +33,7 @@ final class MultiHeadLatentAttention implements Attention {
     private final Weight queryUp;
     private final Weight keyValueDown;
     private final Parameter keyValueNorm;
-    private final Weight keyValueUp;
+    private final Memory memory;
     private final Weight output;
 
     MultiHeadLatentAttention(DeepseekConfig config, RopeTable ropeTable, Weights weights, String prefix) {
@@ -45,8 +46,60 @@ final class MultiHeadLatentAttention implements Attention {
         queryUp = weights.matrix(prefix + (compressed ? "q_b_proj.weight" : "q_proj.weight"));
         keyValueDown = weights.matrix(prefix + "kv_a_proj_with_mqa.weight");
         keyValueNorm = weights.vector(prefix + "kv_a_layernorm.weight");
-        keyValueUp = weights.matrix(prefix + "kv_b_proj.weight");
+        LatentProjection latents = weights.latentProjection(config, prefix);
+        memory = latents == null
+                ? new ExpandedMemory(config, weights.matrix(prefix + "kv_b_proj.weight"))
+                : new LatentMemory(config, latents);
         output = weights.matrix(prefix + "o_proj.weight");
+    }
+
+    /** What is kept of a position, and how queries meet it. */
+    sealed interface Memory permits ExpandedMemory, LatentMemory {
+        /** Heads and widths of what is kept. */
+        LanguageModel.KeyValueShape shape();
+
+        /**
+         * Keeps these rows and lets their queries hear all rows up to their own.
+         *
+         * @param queries {@code [N, heads * (nope + rope)]}, rotated
+         * @param latents {@code [N, latent]}, normed
+         * @param ropeKeys {@code [N, rope]}, rotated
+         * @return {@code [N, heads * value]}
+         */
+        Variable attend(
+                Ops ops, Variable queries, Variable latents, Variable ropeKeys, Batch batch, KeyValueStore store);
+    }
+
+    /** Keys and values of every head. */
+    record ExpandedMemory(DeepseekConfig config, Weight keyValueUp) implements Memory {
+        @Override
+        public LanguageModel.KeyValueShape shape() {
+            return new LanguageModel.KeyValueShape(
+                    config.numAttentionHeads(), config.queryKeyHeadDim(), config.valueHeadDim());
+        }
+
+        @Override
+        public Variable attend(
+                Ops ops, Variable queries, Variable latents, Variable ropeKeys, Batch batch, KeyValueStore store) {
+            Ops.KeyValues cache = ops.keyValues(store, batch.segments());
+            store(ops, cache, latents, ropeKeys);
+            return cache.attention(queries, config.numAttentionHeads(), (float) config.attentionScale());
+        }
+
+        /** Expands latents into keys and values. */
+        void store(Ops ops, Ops.KeyValues cache, Variable latents, Variable ropeKeys) {
+            int nope = config.nopeHeadDim();
+            int value = config.valueHeadDim();
+            Variable keyValue = ops.linear(latents, keyValueUp); // [N, heads * (nope + value)]
+            cache.storeKeys(keyValue, 0, nope + value, nope, 0);
+            cache.storeKeys(ropeKeys, 0, 0, config.ropeHeadDim(), nope); // head stride 0: shared by all heads
+            cache.storeValues(keyValue, nope, nope + value);
+        }
+    }
+
+    @Override
+    public LanguageModel.KeyValueShape keyValueShape() {
+        return memory.shape();
     }
 
     @Override
@@ -54,24 +107,16 @@ final class MultiHeadLatentAttention implements Attention {
         int heads = config.numAttentionHeads();
         int nope = config.nopeHeadDim();
         int rope = config.ropeHeadDim();
-        int value = config.valueHeadDim();
         int latent = config.keyValueLoraRank();
 
         Variable queries = ops.linear(queryInput(ops, h), queryUp); // [N, heads * (nope + rope)]
         ops.rope(queries, heads, nope + rope, nope, batch.positions(), ropeTable);
 
         Variable compressed = ops.linear(h, keyValueDown); // [N, latent + rope]
-        Variable ropeKey = compressed.columns(latent, latent + rope);
-        ops.rope(ropeKey, 1, rope, 0, batch.positions(), ropeTable);
-        Variable latentNormed = ops.rmsNorm(compressed.columns(0, latent), keyValueNorm, eps);
-        Variable keyValue = ops.linear(latentNormed, keyValueUp); // [N, heads * (nope + value)]
-
-        Ops.KeyValues cache = ops.keyValues(store, batch.segments());
-        cache.storeKeys(keyValue, 0, nope + value, nope, 0);
-        cache.storeKeys(ropeKey, 0, 0, rope, nope); // head stride 0: one rope key shared by all heads
-        cache.storeValues(keyValue, nope, nope + value);
-        Variable heard = cache.attention(queries, heads, (float) config.attentionScale());
-        return ops.linear(heard, output);
+        Variable ropeKeys = compressed.columns(latent, latent + rope);
+        ops.rope(ropeKeys, 1, rope, 0, batch.positions(), ropeTable);
+        Variable latents = ops.rmsNorm(compressed.columns(0, latent), keyValueNorm, eps);
+        return ops.linear(memory.attend(ops, queries, latents, ropeKeys, batch, store), output);
     }
 
     private Variable queryInput(Ops ops, Variable h) {

@@ -52,7 +52,7 @@ final class MultiTokenPrediction {
      */
     Variable forward(Ops ops, Variable hidden, Tensor nextIds, Batch batch, KeyValueStore store, RoutingLog log) {
         long width = hidden.value().columns();
-        Variable joined = ops.uninitialized(hidden.value().rows(), 2 * width);
+        Variable joined = ops.uninitializedOperand(hidden.value().rows(), 2 * width);
         ops.rmsNormInto(embedding.lookUp(ops, nextIds), embeddingNorm, eps, joined.columns(0, width));
         ops.rmsNormInto(hidden, hiddenNorm, eps, joined.columns(width, 2 * width));
         Variable x = ops.linear(joined, projection);

@@ -5,8 +5,10 @@ import dev.fathom.engine.Parameter;
 import dev.fathom.engine.Parameters;
 import dev.fathom.engine.TrainedWeight;
 import dev.fathom.engine.Weight;
+import dev.fathom.model.config.DeepseekConfig;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Weights that are trained: parameters, and their packed matrices, so that all can be packed again after a step. */
 final class TrainedWeights implements Weights {
@@ -42,6 +44,11 @@ final class TrainedWeights implements Weights {
     @Override
     public Parameter vector(String name) {
         return parameters.get(name);
+    }
+
+    @Override
+    public @Nullable LatentProjection latentProjection(DeepseekConfig config, String prefix) {
+        return null;
     }
 
     void refresh() {

@@ -24,7 +24,6 @@ final class Transformer implements LanguageModel {
     private final Decoder decoder;
     private final Weight head;
     private final @Nullable MultiTokenPrediction prediction;
-    private final KeyValueShape keyValueShape;
     private final int vocabSize;
     private final int maxPositionEmbeddings;
     private final int numRoutedExperts;
@@ -35,7 +34,6 @@ final class Transformer implements LanguageModel {
             Decoder decoder,
             Weight head,
             @Nullable MultiTokenPrediction prediction,
-            KeyValueShape keyValueShape,
             int vocabSize,
             int maxPositionEmbeddings,
             int numRoutedExperts,
@@ -44,7 +42,6 @@ final class Transformer implements LanguageModel {
         this.decoder = decoder;
         this.head = head;
         this.prediction = prediction;
-        this.keyValueShape = keyValueShape;
         this.vocabSize = vocabSize;
         this.maxPositionEmbeddings = maxPositionEmbeddings;
         this.numRoutedExperts = numRoutedExperts;
@@ -70,18 +67,17 @@ final class Transformer implements LanguageModel {
                 new Decoder(embedding, layers, weights.vector("model.norm.weight"), (float) config.rmsNormEpsilon()),
                 weights.matrix(config.tieWordEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight"),
                 prediction,
-                new KeyValueShape(config.numAttentionHeads(), config.queryKeyHeadDim(), config.valueHeadDim()),
                 config.vocabSize(),
                 config.maxPositionEmbeddings(),
                 config.numRoutedExperts(),
                 config.numExpertsPerToken());
     }
 
-    static Transformer of(LlamaConfig config, Engine engine, Weights weights) {
+    static Transformer of(LlamaConfig config, Engine engine, Weights weights, RotaryPairs pairs) {
         RopeTable rope = RopeTable.of(config.ropeFrequencies(), config.maxPositionEmbeddings());
         List<DecoderLayer> layers = new ArrayList<>();
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            layers.add(DecoderLayer.of(config, rope, weights, LlamaParameters.layer(i)));
+            layers.add(DecoderLayer.of(config, rope, pairs, weights, LlamaParameters.layer(i)));
         }
         Embedding embedding = weights.embedding("model.embed_tokens.weight");
         return new Transformer(
@@ -89,7 +85,6 @@ final class Transformer implements LanguageModel {
                 new Decoder(embedding, layers, weights.vector("model.norm.weight"), (float) config.rmsNormEpsilon()),
                 weights.matrix(config.tieWordEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight"),
                 null,
-                new KeyValueShape(config.numKeyValueHeads(), config.headDim(), config.headDim()),
                 config.vocabSize(),
                 config.maxPositionEmbeddings(),
                 0,
@@ -123,7 +118,7 @@ final class Transformer implements LanguageModel {
 
     @Override
     public KeyValueShape keyValueShape() {
-        return keyValueShape;
+        return decoder.layers().getFirst().attention().keyValueShape();
     }
 
     @Override

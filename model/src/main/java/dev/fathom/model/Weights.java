@@ -2,6 +2,8 @@ package dev.fathom.model;
 
 import dev.fathom.engine.Parameter;
 import dev.fathom.engine.Weight;
+import dev.fathom.model.config.DeepseekConfig;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where a model's layers find their weights, by the names of {@link LlamaParameters} and {@link DeepseekParameters}: parameters that are trained, or
@@ -19,4 +21,13 @@ interface Weights {
 
     /** The weight of a norm, or a bias. */
     Parameter vector(String name);
+
+    /**
+     * The up-projection of a layer's latents in the forms that generation multiplies by; null where keys and values are kept expanded, because
+     * training adds in that order and generation must add the same.
+     *
+     * @param prefix of the layer's attention
+     */
+    @Nullable
+    LatentProjection latentProjection(DeepseekConfig config, String prefix);
 }

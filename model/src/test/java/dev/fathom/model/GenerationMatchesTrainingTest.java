@@ -407,7 +407,8 @@ class GenerationMatchesTrainingTest {
                 start += piece.count;
                 cached[piece.sequence] += piece.count;
             }
-            Batch batch = Batch.of(tokens, new Segments(n, rowStart, rowCount, position, slot), workspace);
+            Batch batch =
+                    Batch.of(tokens, new Segments(n, rowStart, rowCount, position, slot), new boolean[n], workspace);
             Ops ops = Ops.inference(model.engine(), workspace);
             RoutingLog log = model.newRoutingLog();
             LanguageModel.States states = model.forward(ops, batch, log, stores::get);

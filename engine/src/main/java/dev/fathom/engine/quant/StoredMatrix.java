@@ -25,6 +25,13 @@ public sealed interface StoredMatrix {
     void decode(long row, long count, Tensor target);
 
     /**
+     * Some of the rows as a matrix of their own, without a copy where the layout allows it.
+     *
+     * @throws IndexOutOfBoundsException if there are no such rows
+     */
+    StoredMatrix rows(long from, long count);
+
+    /**
      * Rows of blocks, one after the other without gaps, as GGUF and safetensors files have them.
      *
      * @param data native memory of exactly {@code rows * type.bytes(columns)} bytes; kept alive by this record
@@ -37,6 +44,12 @@ public sealed interface StoredMatrix {
         /** Bytes from one row to the next. */
         public long rowBytes() {
             return type.bytes(columns);
+        }
+
+        @Override
+        public Blocks rows(long from, long count) {
+            Objects.checkFromIndexSize(from, count, rows);
+            return new Blocks(type, data.asSlice(from * rowBytes(), count * rowBytes()), count, columns);
         }
 
         @Override
@@ -60,6 +73,23 @@ public sealed interface StoredMatrix {
             requireBytes("data", data, Math.multiplyExact(rows, columns));
             long blocks = Math.multiplyExact(Float8.blocks(rows), Float8.blocks(columns));
             requireBytes("scales", scales, Math.multiplyExact(blocks, (long) Float.BYTES));
+        }
+
+        /** A copy in F32 where the rows do not begin with a block. */
+        @Override
+        public StoredMatrix rows(long from, long count) {
+            Objects.checkFromIndexSize(from, count, rows);
+            if (from % Float8.BLOCK != 0) {
+                Tensor copy = Tensor.zeros(DType.F32, count, columns);
+                decode(from, count, copy);
+                return StoredMatrix.of(copy);
+            }
+            long scaleBytes = Float8.blocks(columns) * Float.BYTES;
+            return new Float8Blocks(
+                    data.asSlice(from * columns, count * columns),
+                    scales.asSlice(from / Float8.BLOCK * scaleBytes, Float8.blocks(count) * scaleBytes),
+                    count,
+                    columns);
         }
 
         @Override

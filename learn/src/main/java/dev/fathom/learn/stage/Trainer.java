@@ -115,7 +115,7 @@ final class Trainer {
         for (int[] range : MicroBatch.split(sequences, MICRO_BATCH_ROWS)) {
             workspace.reset();
             MicroBatch micro = MicroBatch.of(sequences, range[0], range[1], workspace);
-            Ops ops = Ops.inference(model.engine(), workspace);
+            Ops ops = model.inference(workspace);
             Variable normed =
                     model.forward(ops, micro.batch(), model.newRoutingLog()).normed();
             Tensor logProbs = ops.tokenLogProbs(normed, model.head(), micro.targets(), inverseTemperature)

@@ -188,20 +188,31 @@ public record DeepseekConfig(
         return topKMethod == TopKMethod.NOAUX_TC;
     }
 
-    /**
-     * How the engine's router picks experts.
-     *
-     * @throws ConfigException for the softmax routing of DeepSeek-V2, whose configs can be read and counted but not run yet
-     */
+    /** How the engine's router picks experts. */
     public Routing routing() {
+        return new Routing(
+                numRoutedExperts,
+                numExpertsPerToken,
+                numGroups,
+                topGroups,
+                normalizeTopK,
+                (float) routedScalingFactor,
+                scoringFunction == ScoringFunction.SIGMOID ? Routing.Scoring.SIGMOID : Routing.Scoring.SOFTMAX);
+    }
+
+    /**
+     * This config, if models of its kind can be trained.
+     *
+     * @throws ConfigException for the softmax routing of DeepSeek-V2, which is run but has no gradient
+     */
+    public DeepseekConfig requireTrainable() {
         if (topKMethod != TopKMethod.NOAUX_TC) {
             throw ConfigException.of(
                     "topk_method",
                     "\"" + topKMethod.key() + "\" (scoring_func \"" + scoringFunction.key() + "\")",
-                    "\"noaux_tc\" with \"sigmoid\": the router computes DeepSeek-V3's routing only");
+                    "\"noaux_tc\" with \"sigmoid\": only DeepSeek-V3's routing can be trained");
         }
-        return new Routing(
-                numRoutedExperts, numExpertsPerToken, numGroups, topGroups, normalizeTopK, (float) routedScalingFactor);
+        return this;
     }
 
     /**
