@@ -345,6 +345,9 @@ class VectorKernelsTest {
     @Test
     void routeBackward() {
         for (Routing routing : routings()) {
+            if (routing.scoring() == Routing.Scoring.SOFTMAX) {
+                continue; // run, not trained
+            }
             Random random = new Random(routing.experts());
             int rows = 23;
             Tensor logits = Tensors.any(random, rows, routing.experts());
