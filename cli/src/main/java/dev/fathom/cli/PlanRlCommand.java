@@ -2,7 +2,9 @@ package dev.fathom.cli;
 
 import dev.fathom.learn.Json;
 import dev.fathom.plan.Calibration;
+import dev.fathom.plan.Calibration.Constant;
 import dev.fathom.plan.Cluster;
+import dev.fathom.plan.InferenceCalibration;
 import dev.fathom.plan.PlanException;
 import dev.fathom.plan.PublishedJob;
 import dev.fathom.plan.ReinforcementPlanner;
@@ -12,9 +14,11 @@ import dev.fathom.plan.TrainingPlan;
 import dev.fathom.plan.TrainingPlanner;
 import dev.fathom.plan.TrainingRequest;
 import dev.fathom.plan.hardware.Hardware;
+import dev.fathom.plan.report.Explanation;
 import dev.fathom.plan.report.Quantity;
 import dev.fathom.plan.report.ReinforcementReport;
 import dev.fathom.plan.shape.ModelShape;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -94,6 +98,18 @@ final class PlanRlCommand implements Callable<Integer> {
             defaultValue = "32768")
     private double longest;
 
+    @Option(
+            names = "--first-stage-steps",
+            paramLabel = "N",
+            description = "With --recipe r1: steps of its first stage, which are not published. Default: "
+                    + ReinforcementPlanner.FIRST_STAGE_STEPS + ", one pass over the published prompts.")
+    private @Nullable Integer firstStage;
+
+    @Option(
+            names = "--explain",
+            description = "Also print every constant and every figure of the device with its source.")
+    private boolean explain;
+
     @Override
     public Integer call() {
         ModelShape shape = PlanOptions.shape(model);
@@ -119,13 +135,18 @@ final class PlanRlCommand implements Callable<Integer> {
         double perToken = training.step().seconds()
                 * training.job().cluster().devices()
                 / training.step().tokens();
-        ReinforcementPlan made = new ReinforcementPlanner(Calibration.PUBLISHED)
+        ReinforcementPlan made = new ReinforcementPlanner(InferenceCalibration.PUBLISHED)
                 .plan(shape, cluster, training.job().layout().precision(), perToken, stages());
         Screen screen = plan.screen(spec);
         if (options.json) {
             screen.line(Json.MAPPER.writeValueAsString(ReinforcementReport.json(shape, made)));
         } else {
             ReinforcementReport.text(shape, made).forEach(screen::line);
+            if (explain) {
+                List<Constant> constants = new ArrayList<>(Calibration.PUBLISHED.constants());
+                constants.addAll(InferenceCalibration.PUBLISHED.constants());
+                Explanation.lines(constants, hardware).forEach(screen::line);
+            }
         }
         return ExitCode.OK;
     }
@@ -134,9 +155,13 @@ final class PlanRlCommand implements Callable<Integer> {
         if (steps != null) {
             return List.of(new Stage("reinforcement learning", steps, responses, perRollout, mean, longest, 0, ""));
         }
+        if (firstStage != null && !recipe.equals("r1")) {
+            throw PlanException.of("--first-stage-steps", firstStage, "only with --recipe r1");
+        }
         return switch (recipe) {
             case "r1-zero" -> ReinforcementPlanner.r1Zero();
-            case "r1" -> ReinforcementPlanner.r1();
+            case "r1" ->
+                ReinforcementPlanner.r1(firstStage != null ? firstStage : ReinforcementPlanner.FIRST_STAGE_STEPS);
             default -> throw PlanException.of("--recipe", "\"" + recipe + "\"", "r1-zero or r1");
         };
     }

@@ -1,12 +1,13 @@
 package dev.fathom.cli;
 
 import dev.fathom.learn.Json;
-import dev.fathom.plan.Calibration;
+import dev.fathom.plan.InferenceCalibration;
 import dev.fathom.plan.PublishedJob;
 import dev.fathom.plan.ServingPlanner;
 import dev.fathom.plan.ServingPlanner.Workload;
 import dev.fathom.plan.hardware.Hardware;
 import dev.fathom.plan.hardware.Precision;
+import dev.fathom.plan.report.Explanation;
 import dev.fathom.plan.report.Quantity;
 import dev.fathom.plan.report.ServingReport;
 import dev.fathom.plan.shape.ModelShape;
@@ -90,6 +91,11 @@ final class PlanServeCommand implements Callable<Integer> {
             defaultValue = "168B")
     private String output;
 
+    @Option(
+            names = "--explain",
+            description = "Also print every constant and every figure of the device with its source.")
+    private boolean explain;
+
     @Override
     public Integer call() {
         ModelShape shape = PlanOptions.shape(model);
@@ -106,16 +112,20 @@ final class PlanServeCommand implements Callable<Integer> {
                 context,
                 hits,
                 speed,
-                1,
+                ServingPlanner.redundant(shape),
                 Quantity.parse("--input-per-day", input),
                 Quantity.parse("--output-per-day", output));
-        ServingPlanner planner = new ServingPlanner(shape, hardware, precision, Calibration.PUBLISHED);
+        ServingPlanner planner = new ServingPlanner(shape, hardware, precision, InferenceCalibration.PUBLISHED);
         ServingReport report = new ServingReport(shape, hardware, planner.plan(work));
         Screen screen = plan.screen(spec);
         if (options.json) {
             screen.line(Json.MAPPER.writeValueAsString(report.json()));
         } else {
             report.text().forEach(screen::line);
+            if (explain) {
+                Explanation.lines(InferenceCalibration.PUBLISHED.constants(), hardware)
+                        .forEach(screen::line);
+            }
         }
         return ExitCode.OK;
     }

@@ -4,7 +4,7 @@ import java.util.List;
 
 /**
  * The numbers that are measurements of others, not consequences of a config: how much of a device's best matrix product, memory
- * bandwidth or link real training and serving reach. There is one of each for all models, devices and layouts; {@code --explain}
+ * bandwidth or link real training reaches; {@link InferenceCalibration} is the same for inference. There is one of each for all models, devices and layouts; {@code --explain}
  * prints them.
  *
  * @param denseLinear share of the measured matrix product that dense linear layers reach, with everything between them
@@ -15,10 +15,6 @@ import java.util.List;
  *     communication kernels
  * @param memory share of the memory bandwidth that streaming kernels reach
  * @param logitBytes bytes per logit that pass through memory, forward and backward
- * @param decodeAttention share of the measured BF16 product that attention over a cache reaches
- * @param prefillLoad share of its own rate that a node that reads prompts delivers over a day
- * @param decodeLoad the same of a node that writes answers
- * @param rolloutSpeed share of the decoding speed for few sequences that rollouts of reinforcement learning reach
  */
 public record Calibration(
         Constant denseLinear,
@@ -27,11 +23,7 @@ public record Calibration(
         Constant attentionBackward,
         Constant pairedSlowdown,
         Constant memory,
-        Constant logitBytes,
-        Constant decodeAttention,
-        Constant prefillLoad,
-        Constant decodeLoad,
-        Constant rolloutSpeed) {
+        Constant logitBytes) {
 
     /**
      * One calibrated number.
@@ -83,27 +75,7 @@ public record Calibration(
                     "logitBytes",
                     34,
                     "bytes per logit that pass through memory in a training step",
-                    "counted for an unfused cross-entropy: BF16 written 2, cast 6, softmax 8, gradient 8, cast 6, read twice 4"),
-            new Constant(
-                    "decodeAttention",
-                    660 / 794.5,
-                    "share of the measured BF16 GEMM that attention over a cache sustains when it is bound by computing",
-                    "published: FlashMLA, 660 TFLOPS on H800"),
-            new Constant(
-                    "prefillLoad",
-                    0.759,
-                    "share of its full rate that a node that reads prompts delivers over a day",
-                    "calibrated: 73.7k input tokens per second and node (DeepSeek-V3/R1 inference overview, February 2025)"),
-            new Constant(
-                    "decodeLoad",
-                    0.523,
-                    "share of its full rate that a node that writes answers delivers over a day",
-                    "calibrated: 14.8k output tokens per second and node (DeepSeek-V3/R1 inference overview, February 2025)"),
-            new Constant(
-                    "rolloutSpeed",
-                    0.397,
-                    "share of the decoding speed for few sequences that rollouts of reinforcement learning reach",
-                    "calibrated: 198 hours of R1-Zero on 512 H800 (DeepSeek-R1, Nature 645, supplement)"));
+                    "counted for an unfused cross-entropy: BF16 written 2, cast 6, softmax 8, gradient 8, cast 6, read twice 4"));
 
     /** The same for a machine whose training steps were timed: one share of its matrix product for everything a step computes. */
     public Calibration withTrainingShare(double share, String source) {
@@ -114,26 +86,11 @@ public record Calibration(
                 attentionBackward.with(1, source),
                 pairedSlowdown.with(1, source),
                 memory,
-                logitBytes,
-                decodeAttention,
-                prefillLoad,
-                decodeLoad,
-                rolloutSpeed);
+                logitBytes);
     }
 
     /** All of them, in the order of the record. */
     public List<Constant> constants() {
-        return List.of(
-                denseLinear,
-                routedLinear,
-                attention,
-                attentionBackward,
-                pairedSlowdown,
-                memory,
-                logitBytes,
-                decodeAttention,
-                prefillLoad,
-                decodeLoad,
-                rolloutSpeed);
+        return List.of(denseLinear, routedLinear, attention, attentionBackward, pairedSlowdown, memory, logitBytes);
     }
 }

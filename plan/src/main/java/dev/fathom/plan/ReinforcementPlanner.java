@@ -4,6 +4,7 @@ import dev.fathom.plan.hardware.Precision;
 import dev.fathom.plan.shape.ModelShape;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Plans reinforcement learning as DeepSeek-R1 does it (arXiv 2501.12948, supplement): the cluster samples many responses at once, scores them
@@ -11,12 +12,12 @@ import java.util.List;
  * when its longest response is, so its time is the longest response times the time per token.
  */
 public final class ReinforcementPlanner {
-    /** Tokens per step of speculative decoding with the MTP module (DeepSeek-V3 section 5.4.3: 1.8 times the speed). */
-    private static final double SPECULATION = 1.8;
+    /** Devices that share the experts in a rollout: not published, assumed as in training. */
+    private static final int UNIT = 64;
 
-    private final Calibration calibration;
+    private final InferenceCalibration calibration;
 
-    public ReinforcementPlanner(Calibration calibration) {
+    public ReinforcementPlanner(InferenceCalibration calibration) {
         this.calibration = calibration;
     }
 
@@ -58,6 +59,12 @@ public final class ReinforcementPlanner {
         }
     }
 
+    /**
+     * Steps of R1's first stage that we assume: one pass over the 88K published prompts for reasoning (mathematics 26K, code 17K and 8K, science 22K, logic
+     * 15K), 32 a step.
+     */
+    public static final int FIRST_STAGE_STEPS = 2750;
+
     /** R1-Zero: 10,400 steps, longer responses after step 8,200. Mean lengths are read off the published curve. */
     public static List<Stage> r1Zero() {
         return List.of(
@@ -81,20 +88,32 @@ public final class ReinforcementPlanner {
                         "mean length read off the published curve"));
     }
 
-    /** R1: R1-Zero, then the data for fine-tuning, then two stages of reinforcement learning. */
-    public static List<Stage> r1() {
+    /**
+     * R1: R1-Zero, then the data for fine-tuning, then two stages of reinforcement learning.
+     *
+     * @param firstStageSteps of the first of them, which are not published
+     */
+    public static List<Stage> r1(int firstStageSteps) {
         List<Stage> stages = new ArrayList<>(r1Zero());
         stages.add(new Stage("SFT data", 0, 0, 1, 0, 0, 5000, "taken as published, not computed"));
         stages.add(new Stage(
                 "R1, first stage",
-                3100,
+                firstStageSteps,
                 512,
                 8192,
                 9000,
                 32768,
                 0,
-                "3,100 steps are inferred from the published hours, not published"));
-        stages.add(new Stage("R1, second stage", 1700, 512, 8192, 6000, 32768, 0, "1,700 steps as published"));
+                String.format(Locale.ROOT, "%,d steps and the mean length are assumptions", firstStageSteps)));
+        stages.add(new Stage(
+                "R1, second stage",
+                1700,
+                512,
+                8192,
+                6000,
+                32768,
+                0,
+                "1,700 steps as published, mean length is an assumption"));
         return stages;
     }
 
@@ -105,6 +124,7 @@ public final class ReinforcementPlanner {
             ModelShape shape, Cluster cluster, Precision precision, double trainingSeconds, List<Stage> stages) {
         ServingPlanner serving = new ServingPlanner(shape, cluster.hardware(), precision, calibration);
         int unit = unit(shape, cluster);
+        int redundant = ServingPlanner.redundant(shape);
         List<StageCost> costs = new ArrayList<>();
         for (Stage stage : stages) {
             if (stage.givenHours() > 0) {
@@ -116,11 +136,8 @@ public final class ReinforcementPlanner {
             // Sequences under way per device, on average over the rollout: most end long before the longest.
             double active =
                     stage.responsesPerRollout() * stage.meanTokens() / stage.longestTokens() / cluster.devices();
-            double perToken = serving.decodeSeconds(
-                            new ServingPlanner.Workload(unit, unit, stage.meanTokens() / 2, 0, 1, 1, 1, 1),
-                            Math.max(1.0, active))
-                    / (shape.predictionModules() > 0 ? SPECULATION : 1)
-                    / calibration.rolloutSpeed().value();
+            // Whoever is still under way is as long as the rollout lasts so far: half the longest on average.
+            double perToken = serving.secondsPerToken(unit, redundant, Math.max(1, active), stage.longestTokens() / 2);
             double rollout = rollouts * stage.longestTokens() * perToken;
             double tokens = (double) stage.steps() * stage.responsesPerStep() * stage.meanTokens();
             double training = tokens * trainingSeconds / cluster.devices();
@@ -135,7 +152,7 @@ public final class ReinforcementPlanner {
         return shape.experts() == null
                 ? TrainingPlanner.nearestDivisor(shape.attention().heads(), (int)
                         Math.min(cluster.devices(), cluster.hardware().devicesPerNode()))
-                : (int) Math.min(cluster.devices(), 64);
+                : (int) Math.min(cluster.devices(), UNIT);
     }
 
     private static void check(Stage stage) {

@@ -17,7 +17,7 @@ public record ServingReport(ModelShape shape, Hardware hardware, ServingPlan pla
         json.put("kvBytesPerToken", plan.cacheBytes());
         json.put("prefillTokensPerSecondPerNode", plan.prefillPerNode());
         json.put("decodeTokensPerSecondPerNode", plan.decodePerNode());
-        json.put("secondsPerOutputToken", plan.stepSeconds());
+        json.put("secondsPerOutputToken", plan.secondsPerToken());
         json.put("sequencesPerGpu", plan.batch());
         json.put("batchLimitedBy", plan.bound());
         json.put("memoryPerGpuBytes", Math.round(plan.memoryBytes()));
@@ -47,8 +47,8 @@ public record ServingReport(ModelShape shape, Hardware hardware, ServingPlan pla
                         plan.workload().decodeDevices()),
                 line(
                         "time per output token",
-                        "%.1f ms at full load, %.0f sequences per GPU, limited by %s",
-                        plan.stepSeconds() * 1e3,
+                        "%.1f ms, %.0f sequences per GPU, limited by %s",
+                        plan.secondsPerToken() * 1e3,
                         plan.batch(),
                         plan.bound()),
                 experts

@@ -74,7 +74,7 @@ public final class TrainingPage {
                     .append("</td></tr>\n");
         }
         html.append("</table></section>\n<section><h2>The device</h2><table>");
-        report.hardwareFigures()
+        Explanation.figures(report.plan().job().cluster().hardware())
                 .forEach((name, figure) -> html.append("<tr><td>")
                         .append(Html.escape(name))
                         .append("<br><small>")

@@ -6,7 +6,6 @@ import dev.fathom.plan.Failures;
 import dev.fathom.plan.Scaling;
 import dev.fathom.plan.TrainingJob;
 import dev.fathom.plan.TrainingPlan;
-import dev.fathom.plan.hardware.Figure;
 import dev.fathom.plan.hardware.Hardware;
 import dev.fathom.plan.schedule.Slot.Phase;
 import dev.fathom.plan.shape.ModelShape;
@@ -184,36 +183,7 @@ public final class TrainingReport {
 
     /** Where every number comes from. */
     public List<String> explanation() {
-        List<String> lines = new ArrayList<>();
-        lines.add("");
-        lines.add("calibration (the same for all models, devices and layouts; docs/plan.md)");
-        for (Calibration.Constant constant : calibration.constants()) {
-            lines.add(line(constant.name(), Quantity.fixed("%.3f", constant.value()) + "  " + constant.meaning()));
-            lines.add(line("", "       " + constant.source()));
-        }
-        lines.add("");
-        lines.add("device");
-        hardwareFigures().forEach((name, figure) -> {
-            lines.add(line(name, Quantity.of(figure.value())));
-            lines.add(line("", "       " + figure.source()));
-        });
-        return lines;
-    }
-
-    Map<String, Figure> hardwareFigures() {
-        Hardware hardware = plan.job().cluster().hardware();
-        Map<String, Figure> figures = new LinkedHashMap<>();
-        hardware.peakFlops()
-                .forEach((precision, figure) -> figures.put("peak " + precision.key() + ", FLOP/s", figure));
-        hardware.gemmFlops()
-                .forEach((precision, figure) -> figures.put("GEMM " + precision.key() + ", FLOP/s", figure));
-        figures.put("memory, bytes", hardware.memoryBytes());
-        figures.put("memory, bytes/s", hardware.memoryBytesPerSecond());
-        figures.put("in the node, bytes/s", hardware.nodeBytesPerSecond());
-        figures.put("network, bytes/s", hardware.networkBytesPerSecond());
-        figures.put("dollars per hour", hardware.dollarsPerHour());
-        figures.put("hours between node failures", hardware.nodeHoursBetweenFailures());
-        return figures;
+        return Explanation.lines(calibration.constants(), plan.job().cluster().hardware());
     }
 
     /** What breaks first when the cluster grows. */
