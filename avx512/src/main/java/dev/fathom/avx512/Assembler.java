@@ -52,6 +52,10 @@ final class Assembler {
             return new Address(base, index, scale, 0);
         }
 
+        Address plus(int bytes) {
+            return new Address(base, index, scale, displacement + bytes);
+        }
+
         boolean hasIndex() {
             return index != NONE;
         }
@@ -129,6 +133,15 @@ final class Assembler {
         code.write(0x48 | (register >= 8 ? 4 : 0) | (farIndex ? 2 : 0) | (address.base >= 8 ? 1 : 0));
         code.write(opcode);
         operand(register, address, 1);
+    }
+
+    /** PREFETCHW: asks for a cache line that will be written. Never faults. */
+    void prefetchToWrite(Address address) {
+        boolean farIndex = address.hasIndex() && address.index >= 8;
+        code.write(0x40 | (farIndex ? 2 : 0) | (address.base >= 8 ? 1 : 0));
+        code.write(0x0f);
+        code.write(0x0d);
+        operand(1, address, 1);
     }
 
     /** Counts down and jumps back while the register is not zero. */

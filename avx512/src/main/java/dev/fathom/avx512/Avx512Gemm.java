@@ -16,8 +16,8 @@ import java.lang.ref.Reference;
  * tasks changes a bit. Weight gradients are {@link WeightGradient}'s.
  */
 final class Avx512Gemm implements Gemm {
-    /** Most rows per task: with a block of the reduction they fit the second-level cache, beside a panel of the weights. */
-    private static final int MAX_ROWS = 96;
+    /** Most tiles of rows per task: with a block of the reduction they fit the second-level cache, beside a panel of the weights. */
+    private static final int MAX_TILES = 12;
 
     /** Elements of the reduction per block. */
     private static final int BLOCK = 512;
@@ -109,11 +109,15 @@ final class Avx512Gemm implements Gemm {
         int wanted = pool.threads() == 1 ? 1 : (int) Math.clamp(work, 1, (long) pool.threads() * TASKS_PER_THREAD);
         // A task walks the weights of its rows once: large weights are divided, small ones walked by many tasks.
         int rowTasks = weights.groupBytes() > SHARED_WEIGHTS ? 1 : wanted;
-        int height =
-                Math.clamp(roundUp((rows + rowTasks - 1) / rowTasks, MicroKernel.ROWS), MicroKernel.ROWS, MAX_ROWS);
+        int height = Math.clamp((tiles(rows) + rowTasks - 1) / rowTasks, 1, MAX_TILES);
         int[] firstBlock = new int[groups.count() + 1];
         for (int g = 0; g < groups.count(); g++) {
-            firstBlock[g + 1] = firstBlock[g] + (groups.to(g) - groups.from(g) + height - 1) / height;
+            int tiles = tiles(groups.to(g) - groups.from(g));
+            int blocks = (tiles + height - 1) / height;
+            if (groups.count() == 1 && blocks > 1) {
+                blocks = Math.min(tiles, (blocks + pool.threads() - 1) / pool.threads() * pool.threads());
+            }
+            firstBlock[g + 1] = firstBlock[g] + blocks;
         }
         int blocks = firstBlock[groups.count()];
         // Few rows: the panels are divided, too.
@@ -124,8 +128,12 @@ final class Avx512Gemm implements Gemm {
             while (block >= firstBlock[group + 1]) {
                 group++;
             }
-            int from = groups.from(group) + (block - firstBlock[group]) * height;
-            int to = Math.min(groups.to(group), from + height);
+            // Blocks of even height, give or take a tile.
+            int tiles = tiles(groups.to(group) - groups.from(group));
+            int place = block - firstBlock[group];
+            int ofGroup = firstBlock[group + 1] - firstBlock[group];
+            int from = groups.from(group) + place * tiles / ofGroup * MicroKernel.ROWS;
+            int to = Math.min(groups.to(group), groups.from(group) + (place + 1) * tiles / ofGroup * MicroKernel.ROWS);
             int part = task % parts;
             multiply(
                     x,
@@ -186,7 +194,8 @@ final class Avx512Gemm implements Gemm {
         }
     }
 
-    private static int roundUp(int value, int multiple) {
-        return (value + multiple - 1) / multiple * multiple;
+    /** Tiles that so many rows fill, the last one perhaps in part. */
+    private static int tiles(int rows) {
+        return (rows + MicroKernel.ROWS - 1) / MicroKernel.ROWS;
     }
 }

@@ -167,6 +167,10 @@ final class MicroKernel {
                 } else {
                     code.vectorZero(row * vectors + v);
                 }
+                if (rows == ROWS) {
+                    // The next tile's results come from far away, and no pattern of addresses announces them.
+                    code.prefetchToWrite(Address.indexed(R14, R9, ROWS).plus(64 * v));
+                }
             }
             code.add(R14, R9);
         }

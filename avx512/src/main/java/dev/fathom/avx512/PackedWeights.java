@@ -137,7 +137,9 @@ final class PackedWeights implements Gemm.Packed {
                     4L * inputs,
                     outputs,
                     panels.width(panel),
-                    target.panel(group, panel));
+                    target.panel(group, panel),
+                    0,
+                    0);
         });
         Reference.reachabilityFence(weights);
     }

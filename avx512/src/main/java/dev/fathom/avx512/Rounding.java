@@ -5,6 +5,8 @@ import static dev.fathom.avx512.Assembler.R11;
 import static dev.fathom.avx512.Assembler.R8;
 import static dev.fathom.avx512.Assembler.R9;
 import static dev.fathom.avx512.Assembler.RAX;
+import static dev.fathom.avx512.Assembler.RBP;
+import static dev.fathom.avx512.Assembler.RBX;
 import static dev.fathom.avx512.Assembler.RCX;
 import static dev.fathom.avx512.Assembler.RDI;
 import static dev.fathom.avx512.Assembler.RDX;
@@ -28,12 +30,13 @@ import java.util.Arrays;
 final class Rounding {
     private static final int FIRST_MASK = 1;
     private static final int SECOND_MASK = 2;
+    private static final int INTERLEAVE_REGISTER = 31;
 
     /** Elements per step of {@link #rows}. */
     private static final int STEP = 2 * MicroKernel.LANES;
 
     private static final MethodHandle ROWS = MachineCode.call(8);
-    private static final MethodHandle ZIP = MachineCode.call(7);
+    private static final MethodHandle ZIP = MachineCode.call(9);
 
     private static final MemorySegment ROWS_CODE;
     private static final MemorySegment[] ZIP_CODE;
@@ -53,8 +56,8 @@ final class Rounding {
         byte[][] functions = new byte[1 + 2 * widths][];
         functions[0] = generateRows();
         for (int vectors = 1; vectors <= widths; vectors++) {
-            functions[vectors] = generateZip(vectors);
-            functions[widths + vectors] = generateZipBf16(vectors);
+            functions[vectors] = generateZip(DType.F32, vectors);
+            functions[widths + vectors] = generateZip(DType.BF16, vectors);
         }
         MemorySegment[] code = MachineCode.place(functions);
         ROWS_CODE = code[0];
@@ -113,28 +116,67 @@ final class Rounding {
     }
 
     /**
-     * Zips pairs of neighbouring rows into one panel.
+     * Zips pairs of neighbouring rows into panels ({@link Panels}), pair after pair, so that memory is read as it lies.
      *
      * @param type of the rows: F32, to be rounded, or BF16
      * @param from address of the first row, rows {@code stride} bytes apart
      * @param rows to zip; where it is odd, the last one's partner is zero
-     * @param columns at most {@link MicroKernel#COLUMNS}
-     * @param to address of the panel's first pair
+     * @param to address of the first panel
+     * @param panelBytes from panel to panel
+     * @param firstPair of the panels to be written
      */
-    static void zip(DType type, long from, long stride, int rows, int columns, long to) {
+    static void zip(
+            DType type, long from, long stride, int rows, int columns, long to, long panelBytes, long firstPair) {
+        int panels = columns / MicroKernel.COLUMNS;
+        int rest = columns % MicroKernel.COLUMNS;
+        long skip = (long) panels * MicroKernel.COLUMNS * type.bytes();
+        long restTo = to + panels * panelBytes;
+        long pairs = rows / 2;
+        zip(type, from, stride, pairs, panels, MicroKernel.COLUMNS, to, panelBytes, firstPair);
+        zip(type, from + skip, stride, pairs, 1, rest, restTo, panelBytes, firstPair);
+        if (rows % 2 != 0) {
+            // Its partner is a row of zeros, as long as a panel is wide.
+            long last = from + 2 * pairs * stride;
+            for (int panel = 0; panel < panels; panel++) {
+                long row = last + (long) panel * MicroKernel.COLUMNS * type.bytes();
+                long place = to + panel * panelBytes;
+                zip(type, row, ZEROS.address() - row, 1, 1, MicroKernel.COLUMNS, place, 0, firstPair + pairs);
+            }
+            long row = last + skip;
+            zip(type, row, ZEROS.address() - row, 1, 1, rest, restTo, 0, firstPair + pairs);
+        }
+    }
+
+    /** So many panels of the same width; the odd row of a pair stands {@code stride} after the even one. */
+    private static void zip(
+            DType type,
+            long from,
+            long stride,
+            long pairs,
+            int panels,
+            int columns,
+            long to,
+            long panelBytes,
+            long firstPair) {
+        if (pairs == 0 || panels == 0 || columns == 0) {
+            return;
+        }
         int vectors = (columns + MicroKernel.LANES - 1) / MicroKernel.LANES;
         long mask = 0xffffL >>> (vectors * MicroKernel.LANES - columns);
-        long pairs = rows / 2;
         MemorySegment code = (type == DType.F32 ? ZIP_CODE : ZIP_BF16_CODE)[vectors - 1];
+        long first = to + firstPair * 64 * vectors;
         try {
-            if (pairs > 0) {
-                ZIP.invokeExact(code, from, from + stride, 2 * stride, to, pairs, mask, INTERLEAVE.address());
-            }
-            if (rows % 2 != 0) {
-                long last = from + 2 * pairs * stride;
-                long place = to + pairs * vectors * 64;
-                ZIP.invokeExact(code, last, ZEROS.address(), 0L, place, 1L, mask, INTERLEAVE.address());
-            }
+            ZIP.invokeExact(
+                    code,
+                    from,
+                    from + stride,
+                    2 * stride,
+                    first,
+                    pairs,
+                    (long) panels,
+                    panelBytes,
+                    mask,
+                    INTERLEAVE.address());
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
@@ -174,52 +216,58 @@ final class Rounding {
         code.vectorStore(2, Address.of(R10), 0);
     }
 
-    /** {@code void zip(even, odd, stride, to, pairs, mask, interleave)}. */
-    private static byte[] generateZip(int vectors) {
-        int interleave = 31;
+    /** {@code void zip(even, odd, stride, to, pairs, panels, panelBytes, maskOfLastVector, interleave)}. */
+    private static byte[] generateZip(DType type, int vectors) {
         Assembler code = new Assembler();
-        code.load(RAX, Address.of(RSP, 8));
-        code.vectorLoad(interleave, Address.of(RAX), 0);
-        code.move(RAX, R9);
+        code.push(RBX);
+        code.push(RBP);
+        int arguments = 2 * 8 + 8;
+        code.load(RBP, Address.of(RSP, arguments)); // bytes from panel to panel
+        code.load(RAX, Address.of(RSP, arguments + 8));
         code.moveToMask(FIRST_MASK, RAX);
+        code.load(RAX, Address.of(RSP, arguments + 16));
+        code.vectorLoad(INTERLEAVE_REGISTER, Address.of(RAX), 0);
         int pair = code.position();
+        code.move(RAX, RDI);
+        code.move(R10, RSI);
+        code.move(R11, RCX);
+        code.move(RBX, R9);
+        int panel = code.position();
         for (int v = 0; v < vectors; v++) {
-            int mask = v == vectors - 1 ? FIRST_MASK : 0;
-            code.vectorLoad(3 * v, Address.of(RDI, 64 * v), mask);
-            code.vectorLoad(3 * v + 1, Address.of(RSI, 64 * v), mask);
-            code.roundToBf16(3 * v + 2, 3 * v + 1, 3 * v);
-            code.permute16(3 * v + 2, interleave, 3 * v + 2);
-            code.vectorStore(3 * v + 2, Address.of(RCX, 64 * v), 0);
+            zipVector(code, type, v, v == vectors - 1 ? FIRST_MASK : 0);
         }
+        code.addImmediate(RAX, type.bytes() * MicroKernel.COLUMNS);
+        code.addImmediate(R10, type.bytes() * MicroKernel.COLUMNS);
+        code.add(R11, RBP);
+        code.decrementAndLoop(RBX, panel);
         code.add(RDI, RDX);
         code.add(RSI, RDX);
         code.addImmediate(RCX, 64 * vectors);
         code.decrementAndLoop(R8, pair);
         code.clearUpperHalves();
+        code.pop(RBP);
+        code.pop(RBX);
         code.returnToCaller();
         return code.bytes();
     }
 
-    /** {@code void zip(even, odd, stride, to, pairs, mask, interleave)} for bf16 values, which need no rounding and no interleaving. */
-    private static byte[] generateZipBf16(int vectors) {
-        Assembler code = new Assembler();
-        code.move(RAX, R9);
-        code.moveToMask(FIRST_MASK, RAX);
-        int pair = code.position();
-        for (int v = 0; v < vectors; v++) {
-            int mask = v == vectors - 1 ? FIRST_MASK : 0;
-            code.widen16(2 * v, Address.of(RDI, 32 * v), mask);
-            code.widen16(2 * v + 1, Address.of(RSI, 32 * v), mask);
-            code.shiftLeft32(2 * v + 1, 2 * v + 1, 16);
-            code.or(2 * v, 2 * v, 2 * v + 1);
-            code.vectorStore(2 * v, Address.of(RCX, 64 * v), 0);
+    /** Sixteen columns. Floats are rounded, both rows at once, and then interleaved; bf16 values are widened, the odd ones into the upper halves. */
+    private static void zipVector(Assembler code, DType type, int v, int mask) {
+        int even = 2 * v;
+        int odd = even + 1;
+        Address evenRow = Address.of(RAX, type.bytes() * MicroKernel.LANES * v);
+        Address oddRow = Address.of(R10, type.bytes() * MicroKernel.LANES * v);
+        if (type == DType.F32) {
+            code.vectorLoad(even, evenRow, mask);
+            code.vectorLoad(odd, oddRow, mask);
+            code.roundToBf16(even, odd, even);
+            code.permute16(even, INTERLEAVE_REGISTER, even);
+        } else {
+            code.widen16(even, evenRow, mask);
+            code.widen16(odd, oddRow, mask);
+            code.shiftLeft32(odd, odd, 16);
+            code.or(even, even, odd);
         }
-        code.add(RDI, RDX);
-        code.add(RSI, RDX);
-        code.addImmediate(RCX, 64 * vectors);
-        code.decrementAndLoop(R8, pair);
-        code.clearUpperHalves();
-        code.returnToCaller();
-        return code.bytes();
+        code.vectorStore(even, Address.of(R11, 64 * v), 0);
     }
 }

@@ -125,15 +125,15 @@ final class WeightGradient {
             int row = groups.from(group) + 2 * (pair - firstPair[group]);
             int last = Math.min(to, firstPair[group + 1]);
             int rows = Math.min(groups.to(group) - row, 2 * (last - pair));
-            for (int panel = 0; panel < panels.count(); panel++) {
-                Rounding.zip(
-                        operand.rows.dtype(),
-                        operand.rows.rowAddress(row) + elementBytes * Panels.first(panel),
-                        elementBytes * operand.rows.rowStride(),
-                        rows,
-                        panels.width(panel),
-                        operand.address(panel, pair - chunk));
-            }
+            Rounding.zip(
+                    operand.rows.dtype(),
+                    operand.rows.rowAddress(row),
+                    elementBytes * operand.rows.rowStride(),
+                    rows,
+                    panels.columns(),
+                    operand.memory,
+                    Panels.offset(1, operand.capacity),
+                    pair - chunk);
             group++;
         }
     }
