@@ -3,6 +3,7 @@ package dev.fathom.engine;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -12,6 +13,10 @@ import org.jspecify.annotations.Nullable;
  * <p>A job is a number of independent tasks, each writing its own outputs; which thread runs which task is decided while
  * running and must not matter. The calling thread works too, as worker 0. Jobs come from one thread at a time and do not
  * nest.
+ *
+ * <p>A thread begins with its own share of the tasks, the first thread with the first ones, and helps the others when it has done them. Operations
+ * divide rows in order, so a thread mostly reads what it has written itself: cores that do not share a cache, as two of a virtual machine may not at any
+ * moment, hand each other as little as possible.
  */
 public final class WorkerPool implements AutoCloseable {
     /** One task of a job. */
@@ -42,20 +47,39 @@ public final class WorkerPool implements AutoCloseable {
      * to take, and nobody has waited for it.
      */
     private static final class Job {
+        /** Ints between two counters: more than a cache line. */
+        private static final int APART = 32;
+
         final Task body;
         final int tasks;
-        final AtomicInteger next = new AtomicInteger();
+        final int workers;
+
+        /** Of each worker's share, how many tasks have been taken. */
+        final AtomicIntegerArray taken;
+
         final AtomicInteger unfinished;
         volatile @Nullable Throwable failure;
 
-        Job(Task body, int tasks) {
+        Job(Task body, int tasks, int workers) {
             this.body = body;
             this.tasks = tasks;
+            this.workers = workers;
+            this.taken = new AtomicIntegerArray(workers * APART);
             this.unfinished = new AtomicInteger(tasks);
         }
 
         void work(int worker) {
-            for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
+            for (int i = 0; i < workers; i++) {
+                work(worker, (worker + i) % workers);
+            }
+        }
+
+        private void work(int worker, int share) {
+            int first = (int) ((long) tasks * share / workers);
+            int end = (int) ((long) tasks * (share + 1) / workers);
+            for (int i = first + taken.getAndIncrement(share * APART);
+                    i < end;
+                    i = first + taken.getAndIncrement(share * APART)) {
                 try {
                     if (failure == null) {
                         body.run(i, worker);
@@ -101,7 +125,7 @@ public final class WorkerPool implements AutoCloseable {
             Reference.reachabilityFence(task);
             return;
         }
-        Job mine = new Job(task, taskCount);
+        Job mine = new Job(task, taskCount, threads());
         job = mine;
         for (Worker worker : workers) {
             worker.wake();
