@@ -30,6 +30,7 @@ final class Assembler {
     private static final int MAP_0F = 1;
 
     private static final int MAP_0F38 = 2;
+    private static final int MAP_0F3A = 3;
     private static final int NO_PREFIX = 0;
     private static final int PREFIX_66 = 1;
     private static final int PREFIX_F3 = 2;
@@ -58,6 +59,24 @@ final class Assembler {
 
         boolean hasIndex() {
             return index != NONE;
+        }
+    }
+
+    /** Where the processor should bring memory that will be needed soon. */
+    enum Prefetch {
+        /** Into the first-level cache and out of it again: what is used once must not displace what is used often. */
+        ONCE(0x18, 0),
+        /** Into the second-level cache. */
+        SECOND_LEVEL(0x18, 2),
+        /** To be written. */
+        TO_WRITE(0x0d, 1);
+
+        private final int opcode;
+        private final int extension;
+
+        Prefetch(int opcode, int extension) {
+            this.opcode = opcode;
+            this.extension = extension;
         }
     }
 
@@ -123,14 +142,37 @@ final class Assembler {
         memory(0x8b, target, from);
     }
 
+    /** The upper half of the target becomes zero. */
+    void load32(int target, Address from) {
+        memory32(0x8b, target, from);
+    }
+
+    void store32(int source, Address to) {
+        memory32(0x89, source, to);
+    }
+
+    /** {@code target = value}, which is not negative. */
+    void moveImmediate(int target, int value) {
+        rexIfNeeded(target);
+        code.write(0xb8 | target & 7);
+        int32(value);
+    }
+
+    /** A hint, which never fails. */
+    void prefetch(Prefetch how, Address address) {
+        rex(0, address, false);
+        code.write(0x0f);
+        code.write(how.opcode);
+        operand(how.extension, address, 1);
+    }
+
     /** {@code target = the address}. */
     void loadAddress(int target, Address address) {
         memory(0x8d, target, address);
     }
 
     private void memory(int opcode, int register, Address address) {
-        boolean farIndex = address.hasIndex() && address.index >= 8;
-        code.write(0x48 | (register >= 8 ? 4 : 0) | (farIndex ? 2 : 0) | (address.base >= 8 ? 1 : 0));
+        rex(register, address, true);
         code.write(opcode);
         operand(register, address, 1);
     }
@@ -142,6 +184,20 @@ final class Assembler {
         code.write(0x0f);
         code.write(0x0d);
         operand(1, address, 1);
+    }
+
+    private void memory32(int opcode, int register, Address address) {
+        rex(register, address, false);
+        code.write(opcode);
+        operand(register, address, 1);
+    }
+
+    private void rex(int register, Address address, boolean wide) {
+        boolean farIndex = address.hasIndex() && address.index >= 8;
+        int bits = (wide ? 8 : 0) | (register >= 8 ? 4 : 0) | (farIndex ? 2 : 0) | (address.base >= 8 ? 1 : 0);
+        if (bits != 0) {
+            code.write(0x40 | bits);
+        }
     }
 
     /** Counts down and jumps back while the register is not zero. */
@@ -166,6 +222,14 @@ final class Assembler {
         code.write(0xc0 | mask << 3 | register & 7);
     }
 
+    /** As {@link #moveToMask} for the 32 elements of 16 bits. */
+    void moveToMask32(int mask, int register) {
+        code.write(0xc5);
+        code.write(0xfb);
+        code.write(0x92);
+        code.write(0xc0 | mask << 3 | register & 7);
+    }
+
     void clearUpperHalves() {
         code.write(0xc5);
         code.write(0xf8);
@@ -186,6 +250,11 @@ final class Assembler {
     /** Under a mask other than 0 the other elements stay in memory as they are. */
     void vectorStore(int source, Address to, int mask) {
         evexMemory(MAP_0F, NO_PREFIX, 0x11, source, to, 64, mask, false);
+    }
+
+    /** Elements of 16 bits under the mask. */
+    void vectorStore16(int source, Address to, int mask) {
+        evexMemory(MAP_0F, PREFIX_F2 | WIDE, 0x7f, source, to, 64, mask, false);
     }
 
     /** The 32 bits at an address into all sixteen elements. */
@@ -229,12 +298,85 @@ final class Assembler {
         evexRegisters(MAP_0F, PREFIX_66, 0xeb, target, a, b);
     }
 
+    // ---- arithmetic on sixteen floats
+
+    void vectorMove(int target, int source) {
+        evexRegisters(MAP_0F, NO_PREFIX, 0x28, target, 0, source);
+    }
+
+    void vectorAdd(int target, int a, int b) {
+        evexRegisters(MAP_0F, NO_PREFIX, 0x58, target, a, b);
+    }
+
+    void vectorMultiply(int target, int a, int b) {
+        evexRegisters(MAP_0F, NO_PREFIX, 0x59, target, a, b);
+    }
+
+    void vectorSubtract(int target, int a, int b) {
+        evexRegisters(MAP_0F, NO_PREFIX, 0x5c, target, a, b);
+    }
+
+    void vectorDivide(int target, int a, int b) {
+        evexRegisters(MAP_0F, NO_PREFIX, 0x5e, target, a, b);
+    }
+
+    /** {@code a < b ? a : b}: b where one of them is NaN. */
+    void vectorMin(int target, int a, int b) {
+        evexRegisters(MAP_0F, NO_PREFIX, 0x5d, target, a, b);
+    }
+
+    /** {@code a > b ? a : b}: b where one of them is NaN. */
+    void vectorMax(int target, int a, int b) {
+        evexRegisters(MAP_0F, NO_PREFIX, 0x5f, target, a, b);
+    }
+
+    /** {@code sum += a * b}, rounded once. */
+    void multiplyAdd(int sum, int a, int b) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0xb8, sum, a, b);
+    }
+
+    /** {@code factor = factor * a + b}, rounded once. */
+    void multiplyThenAdd(int factor, int a, int b) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0xa8, factor, a, b);
+    }
+
+    /** {@code factor = factor * a - b}, rounded once. */
+    void multiplyThenSubtract(int factor, int a, int b) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0xaa, factor, a, b);
+    }
+
+    /** VSCALEFPS: {@code a * 2^b} for whole numbers b, rounded once. */
+    void scaleByPowerOf2(int target, int a, int b) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x2c, target, a, b);
+    }
+
+    /** {@code target[i] = a[i]} under the mask, else {@code otherwise[i]}. */
+    void select(int target, int mask, int a, int otherwise) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x65, target, otherwise, a, mask);
+    }
+
+    /** The sixteen elements in four quarters: which of them come into each, two bits apiece. */
+    void shuffleQuarters(int target, int source, int order) {
+        evexRegisters(MAP_0F3A, PREFIX_66, 0x23, target, source, source);
+        code.write(order);
+    }
+
+    /** In each quarter: which elements come where, two bits apiece. */
+    void shuffleInQuarters(int target, int source, int order) {
+        evexRegisters(MAP_0F3A, PREFIX_66, 0x04, target, 0, source);
+        code.write(order);
+    }
+
     /** @param prefix the mandatory prefix, with {@link #WIDE} for the W bit */
     private void evexRegisters(int map, int prefix, int opcode, int register, int second, int third) {
+        evexRegisters(map, prefix, opcode, register, second, third, 0);
+    }
+
+    private void evexRegisters(int map, int prefix, int opcode, int register, int second, int third, int mask) {
         code.write(0x62);
         code.write(bit(register, 3, 7) | bit(third, 4, 6) | bit(third, 3, 5) | bit(register, 4, 4) | map);
         code.write((~second & 15) << 3 | 4 | prefix);
-        code.write(0x40 | bit(second, 4, 3));
+        code.write(0x40 | bit(second, 4, 3) | mask);
         code.write(opcode);
         code.write(0xc0 | (register & 7) << 3 | third & 7);
     }

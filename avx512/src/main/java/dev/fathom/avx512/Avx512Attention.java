@@ -4,7 +4,6 @@ import dev.fathom.engine.AttentionKernels;
 import dev.fathom.engine.Bfloat16;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.KeyValueStore;
-import dev.fathom.engine.Lanes;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.SegmentWork;
 import dev.fathom.engine.Segments;
@@ -43,6 +42,9 @@ final class Avx512Attention implements AttentionKernels {
     /** Bytes of scores worth keeping in the caches: longer sequences get lower blocks. */
     private static final long SCORES = 256 << 10;
 
+    /** Bytes for the two numbers that come out of a row's softmax. */
+    private static final int STATISTICS = 8;
+
     /** Queries whose outputs are computed together, over the positions that the last of them attends to. */
     static final int STRIP = 16;
 
@@ -68,6 +70,7 @@ final class Avx512Attention implements AttentionKernels {
         AttentionKernels.check(DType.BF16, q, heads, segments, store, out, logSumExp);
         int group = heads / store.heads();
         long width = (long) group * (store.keyDim() + store.valueDim());
+        DecodeKernel decode = DecodeKernel.of(store);
         SegmentWork.run(pool, segments, store.heads(), BLOCK, width, width, (segment, shared, from, to, worker) -> {
             Keys keys = new Keys(store, segments.slot()[segment], shared);
             long row = (long) segments.rowStart()[segment] + from;
@@ -77,6 +80,10 @@ final class Avx512Attention implements AttentionKernels {
             Rows outputs = Rows.of(out, row, (long) head * store.valueDim());
             Rows sums = Rows.of(logSumExp, row, head);
             int rows = to - from;
+            if (rows == 1 && group == 1) {
+                decode(decode, keys, next(keys, segments, segment), scale, position, queries, outputs, sums, worker);
+                return;
+            }
             // Blocks go down the rows of a head or, when decoding, over the heads that share the keys.
             if (rows >= group) {
                 int height = blockRows((position + rows + TILE - 1) / TILE);
@@ -196,6 +203,35 @@ final class Avx512Attention implements AttentionKernels {
         }
     }
 
+    /** What {@link #decode} will be asked for next: tasks go over the heads of a sequence, then over the sequences. */
+    private static DecodeKernel.Place next(Keys keys, Segments segments, int segment) {
+        if (keys.head + 1 < keys.store.heads()) {
+            return DecodeKernel.Place.of(new Keys(keys.store, keys.slot, keys.head + 1));
+        }
+        int following = Math.min(segment + 1, segments.count() - 1);
+        return DecodeKernel.Place.of(new Keys(keys.store, segments.slot()[following], 0));
+    }
+
+    /** One query. */
+    private void decode(
+            DecodeKernel kernel,
+            Keys keys,
+            DecodeKernel.Place next,
+            float scale,
+            int position,
+            Rows q,
+            Rows out,
+            Rows logSumExp,
+            int worker) {
+        long scratch = pool.scratch(worker, kernel.scratchBytes(position / TILE + 1));
+        long statistics = kernel.attend(keys, position + 1, scale, next, q.row(0), out.row(0), scratch);
+        Memory.setFloat(logSumExp.row(0), logSumExp(statistics));
+    }
+
+    private static float logSumExp(long statistics) {
+        return Memory.getFloat(statistics) + VectorMath.log(Memory.getFloat(statistics + 4));
+    }
+
     /** So many queries; query i stands at {@code position + i * step}. */
     private void attend(
             Keys keys, float scale, int count, int position, int step, Rows q, Rows out, Rows logSumExp, int worker) {
@@ -205,18 +241,15 @@ final class Avx512Attention implements AttentionKernels {
         long scoreRow = (tiles + 1) * VECTOR;
         long queryRow = 2L * store.keyWidth();
         long outRow = 4L * store.valueWidth();
-        long lanes = pool.scratch(
-                worker, Lanes.BYTES + 4L * count + count * (scoreRow + queryRow + outRow) + 3 * Memory.ALIGNMENT);
-        long factors = lanes + Lanes.BYTES;
+        long statistics = pool.scratch(
+                worker, STATISTICS + 4L * count + count * (scoreRow + queryRow + outRow) + 3 * Memory.ALIGNMENT);
+        long factors = statistics + STATISTICS;
         long queries = Memory.align(factors + 4L * count);
         long sums = Memory.align(queries + count * queryRow);
         long scores = Memory.align(sums + count * outRow);
 
         roundRows(q, count, store.keyDim(), queries, queryRow);
-        if (count == 1) {
-            RowKernel.multiply(queries, keys.tile(0), keys.tile(1) - keys.tile(0), tiles, scores, keys.keyPairs());
-        }
-        for (int tile = 0; tile < tiles && count > 1; tile++) {
+        for (int tile = 0; tile < tiles; tile++) {
             // Rows before the tile do not attend to it.
             int first = step == 0 ? 0 : Math.max(0, tile * TILE - position);
             MicroKernel.multiply(
@@ -238,26 +271,16 @@ final class Avx512Attention implements AttentionKernels {
                 int attended = position + i * step + 1;
                 int used = (attended + TILE - 1) / TILE;
                 long row = scores + i * scoreRow;
-                Softmax.mask(row, attended, Float.NEGATIVE_INFINITY);
-                float max = scale * Softmax.max(row, used);
-                float denominator = Softmax.weights(row, used, scale, max, lanes);
+                RowSoftmax.weights(row, attended, scale, statistics);
+                float denominator = Memory.getFloat(statistics + 4);
                 if (used < stripTiles) {
                     // Two bytes a weight now.
                     Memory.zero(row + used * VECTOR / 2, (stripTiles - used) * VECTOR / 2);
                 }
-                Memory.setFloat(logSumExp.row(i), max + VectorMath.log(denominator));
+                Memory.setFloat(logSumExp.row(i), logSumExp(statistics));
                 Memory.setFloat(factors + 4L * i, 1 / denominator);
             }
-            if (count == 1) {
-                RowKernel.multiply(
-                        scores,
-                        keys.panel(0),
-                        keys.panel(1) - keys.panel(0),
-                        keys.panels(),
-                        sums,
-                        (long) stripTiles * TILE / 2);
-            }
-            for (int panel = 0; panel < keys.panels() && count > 1; panel++) {
+            for (int panel = 0; panel < keys.panels(); panel++) {
                 MicroKernel.multiply(
                         scores + strip * scoreRow,
                         scoreRow,

@@ -40,52 +40,6 @@ final class Softmax {
                 .intoMemorySegment(ALL, address, ORDER);
     }
 
-    /** Largest score of a row of so many vectors. A NaN is ignored here and comes back through its exponential. */
-    static float max(long row, int vectors) {
-        // Compare and blend: Java's own max distinguishes zeros and NaN at four times the price. Two chains hide its
-        // latency.
-        FloatVector max0 = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
-        FloatVector max1 = max0;
-        int i = 0;
-        for (; i + 2 <= vectors; i += 2) {
-            FloatVector s0 = FloatVector.fromMemorySegment(FLOATS, ALL, row + i * VECTOR, ORDER);
-            FloatVector s1 = FloatVector.fromMemorySegment(FLOATS, ALL, row + i * VECTOR + VECTOR, ORDER);
-            max0 = max0.blend(s0, s0.compare(VectorOperators.GT, max0));
-            max1 = max1.blend(s1, s1.compare(VectorOperators.GT, max1));
-        }
-        if (i < vectors) {
-            FloatVector s = FloatVector.fromMemorySegment(FLOATS, ALL, row + i * VECTOR, ORDER);
-            max0 = max0.blend(s, s.compare(VectorOperators.GT, max0));
-        }
-        return max0.blend(max1, max1.compare(VectorOperators.GT, max0)).reduceLanes(VectorOperators.MAX);
-    }
-
-    /**
-     * Turns scores into weights {@code exp(scale s - max)}, rounded to bf16 and written over the first half of the row.
-     *
-     * @param lanes scratch of {@link Lanes#BYTES}
-     * @return the sum of the unrounded weights: vector after vector, then the lanes pairwise
-     */
-    static float weights(long row, int vectors, float scale, float max, long lanes) {
-        FloatVector factor = FloatVector.broadcast(FLOATS, scale);
-        FloatVector shift = FloatVector.broadcast(FLOATS, -max);
-        FloatVector sum = FloatVector.zero(FLOATS);
-        for (int i = 0; i < vectors; i++) {
-            FloatVector weight = VectorMath.exp(FloatVector.fromMemorySegment(FLOATS, ALL, row + i * VECTOR, ORDER)
-                    .fma(factor, shift));
-            sum = sum.add(weight);
-            // To nearest even. A NaN whose payload overflows is no matter: the sum is NaN as well.
-            IntVector bits = weight.reinterpretAsInts();
-            IntVector rounded =
-                    bits.add(0x7fff).add(bits.lanewise(VectorOperators.LSHR, 16).and(1));
-            ShortVector half = (ShortVector)
-                    rounded.lanewise(VectorOperators.LSHR, 16).convertShape(VectorOperators.I2S, SHORTS, 0);
-            half.intoMemorySegment(ALL, row + i * VECTOR / 2, ORDER);
-        }
-        sum.intoMemorySegment(ALL, lanes, ORDER);
-        return Lanes.sum(lanes);
-    }
-
     /** {@code Σ x[i] y[i]} of a bf16 and an f32 row: whole vectors into sixteen lanes, the lanes pairwise, then what is left. */
     static float dot(long x, long y, int columns, long lanes) {
         FloatVector sum = FloatVector.zero(FLOATS);

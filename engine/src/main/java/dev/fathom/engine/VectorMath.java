@@ -49,6 +49,16 @@ public final class VectorMath {
 
     private VectorMath() {}
 
+    /**
+     * The numbers that {@link #exp(FloatVector)} uses, in that order, for those who write it in machine code: lowest and highest argument,
+     * 1 / ln 2, rounder, minus both parts of ln 2, the coefficients from the highest power down.
+     */
+    public static float[] expConstants() {
+        return new float[] {
+            EXP_LOWEST, EXP_HIGHEST, INVERSE_LN2, ROUNDER, -LN2_HIGH, -LN2_LOW, C7, C6, C5, C4, C3, C2, 1f
+        };
+    }
+
     /** {@code e^x} per lane, within 1.1 ulp everywhere; -∞ gives 0, above 88.73 ∞, NaN stays NaN. */
     public static FloatVector exp(FloatVector x) {
         var species = x.species();
