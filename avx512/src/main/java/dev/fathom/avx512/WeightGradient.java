@@ -87,7 +87,7 @@ final class WeightGradient {
         int start = firstGroup;
         int outputPanels = a.panels.count();
         int tiles = (lastGroup - firstGroup + 1) * outputPanels;
-        int parts = Math.clamp((pool.threads() * TASKS_PER_THREAD + tiles - 1) / tiles, 1, b.panels.count());
+        int parts = Math.clamp((pool.parallelism() * TASKS_PER_THREAD + tiles - 1) / tiles, 1, b.panels.count());
         pool.run(tiles * parts, (task, worker) -> {
             int part = task % parts;
             int output = task / parts % outputPanels;

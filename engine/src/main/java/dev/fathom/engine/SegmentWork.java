@@ -48,7 +48,7 @@ public final class SegmentWork {
         if (total == 0) {
             return;
         }
-        long most = pool.threads() == 1 ? 1 : (long) TASKS_PER_THREAD * pool.threads();
+        long most = pool.parallelism() == 1 ? 1 : (long) TASKS_PER_THREAD * pool.parallelism();
         int tasks = (int) Math.max(1, Math.min(most, total / SMALLEST_TASK));
         long share = (total + tasks - 1) / tasks;
         pool.run(

@@ -46,7 +46,7 @@ final class VectorBias {
         int width = Math.toIntExact(dy.columns());
         Checks.f32("dy", dy);
         Checks.denseF32("dBias", dBias, width);
-        pool.forBlocks(width, Grain.columns(width, dy.rows(), pool.threads()), (from, to, worker) -> {
+        pool.forBlocks(width, Grain.columns(width, dy.rows(), pool.parallelism()), (from, to, worker) -> {
             long column = from;
             for (; column + 4L * Lanes.COUNT <= to; column += 4L * Lanes.COUNT) {
                 sumOfColumns4(dy, column, dBias);

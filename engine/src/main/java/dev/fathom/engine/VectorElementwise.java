@@ -44,7 +44,7 @@ final class VectorElementwise {
         Checks.f32("dTable", dTable);
         Checks.indices("ids", ids, rows, dTable.rows());
         dOut.require("dOut", DType.F32, rows, width);
-        int tasks = Grain.rows(rows, width) >= rows ? 1 : 4 * pool.threads();
+        int tasks = Grain.rows(rows, width) >= rows ? 1 : 4 * pool.parallelism();
         pool.run(tasks, (task, worker) -> {
             for (long n = 0; n < rows; n++) {
                 int id = Checks.intAt(ids, n);

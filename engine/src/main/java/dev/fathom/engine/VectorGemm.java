@@ -176,8 +176,8 @@ public final class VectorGemm implements Gemm {
             // Few rows cost as much as four: then reading the weights is the work.
             int rows = groups.rows();
             long wanted = Math.min(
-                    (long) pool.threads() * TASKS_PER_THREAD, length * results * Math.max(4, rows) / TASK_WORK);
-            if (pool.threads() == 1) {
+                    (long) pool.parallelism() * TASKS_PER_THREAD, length * results * Math.max(4, rows) / TASK_WORK);
+            if (pool.parallelism() == 1) {
                 wanted = 1;
             }
             // First shorter row blocks, down to two tiles; then fewer panels per task.
@@ -369,7 +369,7 @@ public final class VectorGemm implements Gemm {
             this.outputBlocks = (outputs + VectorGradientKernel.OUTPUTS - 1) / VectorGradientKernel.OUTPUTS;
             int panelCount = VectorPanels.panels(inputs);
             long work = (long) outputs * inputs * groups.rows();
-            long wanted = Math.min((long) pool.threads() * TASKS_PER_THREAD, work / TASK_WORK);
+            long wanted = Math.min((long) pool.parallelism() * TASKS_PER_THREAD, work / TASK_WORK);
             long across = wanted / Math.max(1, (long) outputBlocks * groups.count());
             long least = (panelCount + 7) / 8;
             this.panelBlocks = (int) Math.clamp(across, least, panelCount);

@@ -180,7 +180,7 @@ final class VectorLayerNorm {
                 inputGradient(weight.address(), dOut, input, average, inverse, shift, pull, dx.rowAddress(n), width);
             }
         });
-        pool.forBlocks(width, Grain.columns(width, 2 * rows, pool.threads()), (from, to, worker) -> {
+        pool.forBlocks(width, Grain.columns(width, 2 * rows, pool.parallelism()), (from, to, worker) -> {
             long column = from;
             for (; column + 2L * Lanes.COUNT <= to; column += 2L * Lanes.COUNT) {
                 weightGradient2(dy, x, mean, inverseDeviation, column, dWeight, dBias);

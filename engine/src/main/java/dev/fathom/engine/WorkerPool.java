@@ -11,12 +11,14 @@ import org.jspecify.annotations.Nullable;
  * The engine's threads: persistent, spinning for a moment after each job and then parked.
  *
  * <p>A job is a number of independent tasks, each writing its own outputs; which thread runs which task is decided while
- * running and must not matter. The calling thread works too, as worker 0. Jobs come from one thread at a time and do not
- * nest.
+ * running and must not matter. The calling thread works too, as worker 0. Jobs come from one thread at a time.
  *
  * <p>A thread begins with its own share of the tasks, the first thread with the first ones, and helps the others when it has done them. Operations
  * divide rows in order, so a thread mostly reads what it has written itself: cores that do not share a cache, as two of a virtual machine may not at any
  * moment, hand each other as little as possible.
+ *
+ * <p>A job that a task starts runs on that task's thread alone. So whole parts of a computation can be tasks, each of many operations that are jobs
+ * themselves, and nobody waits for anybody between them.
  */
 public final class WorkerPool implements AutoCloseable {
     /** One task of a job. */
@@ -37,8 +39,12 @@ public final class WorkerPool implements AutoCloseable {
 
     private final Worker[] workers;
     private final MemorySegment[] scratch;
-    private MemorySegment partials = Memory.allocate(1 << 16);
-    private MemorySegment zeros = Memory.allocate(1 << 16);
+    private final MemorySegment[] partials;
+    private final MemorySegment[] zeros;
+
+    /** The worker whose task this thread is running, if it is. */
+    private final ThreadLocal<@Nullable Integer> running = new ThreadLocal<>();
+
     private volatile @Nullable Job job;
     private volatile boolean closed;
 
@@ -68,10 +74,12 @@ public final class WorkerPool implements AutoCloseable {
             this.unfinished = new AtomicInteger(tasks);
         }
 
-        void work(int worker) {
+        void work(int worker, ThreadLocal<@Nullable Integer> running) {
+            running.set(worker);
             for (int i = 0; i < workers; i++) {
                 work(worker, (worker + i) % workers);
             }
+            running.remove();
         }
 
         private void work(int worker, int share) {
@@ -98,10 +106,9 @@ public final class WorkerPool implements AutoCloseable {
         if (threadCount < 1) {
             throw new IllegalArgumentException("threads must be at least 1, is " + threadCount);
         }
-        scratch = new MemorySegment[threadCount];
-        for (int i = 0; i < threadCount; i++) {
-            scratch[i] = Memory.allocate(1 << 16);
-        }
+        scratch = memory(threadCount);
+        partials = memory(threadCount);
+        zeros = memory(threadCount);
         workers = new Worker[threadCount - 1];
         for (int i = 0; i < workers.length; i++) {
             workers[i] = new Worker(i + 1);
@@ -111,16 +118,31 @@ public final class WorkerPool implements AutoCloseable {
         }
     }
 
+    private static MemorySegment[] memory(int threadCount) {
+        MemorySegment[] memory = new MemorySegment[threadCount];
+        for (int i = 0; i < threadCount; i++) {
+            memory[i] = Memory.allocate(1 << 16);
+        }
+        return memory;
+    }
+
     /** Number of threads, the caller included. */
     public int threads() {
         return scratch.length;
     }
 
+    /** Number of threads that work on a job of the calling thread: {@link #threads()}, or 1 inside a task. */
+    public int parallelism() {
+        return running.get() == null ? threads() : 1;
+    }
+
     /** Runs all tasks and returns when the last has ended; the first exception of a task is thrown here. */
     public void run(int taskCount, Task task) {
-        if (taskCount <= 1 || workers.length == 0) {
+        Integer inside = running.get();
+        if (taskCount <= 1 || workers.length == 0 || inside != null) {
+            int worker = inside == null ? 0 : inside;
             for (int i = 0; i < taskCount; i++) {
-                task.run(i, 0);
+                task.run(i, worker);
             }
             Reference.reachabilityFence(task);
             return;
@@ -130,7 +152,7 @@ public final class WorkerPool implements AutoCloseable {
         for (Worker worker : workers) {
             worker.wake();
         }
-        mine.work(0);
+        mine.work(0, running);
         for (int spins = 0; mine.unfinished.getAcquire() > 0; spins++) {
             if (spins < SPINS_BEFORE_YIELD) {
                 Thread.onSpinWait();
@@ -178,18 +200,21 @@ public final class WorkerPool implements AutoCloseable {
      * calls {@link #run}.
      */
     public long partials(long bytes) {
-        if (partials.byteSize() < bytes) {
-            partials = Memory.allocate(bytes + bytes / 2);
-        }
-        return partials.address();
+        return atLeast(bytes, partials);
     }
 
     /** Address of at least {@code bytes} of zeros, not to be written; for the thread that calls {@link #run}. */
     public long zeros(long bytes) {
-        if (zeros.byteSize() < bytes) {
-            zeros = Memory.allocate(bytes + bytes / 2);
+        return atLeast(bytes, zeros);
+    }
+
+    private long atLeast(long bytes, MemorySegment[] memory) {
+        Integer inside = running.get();
+        int worker = inside == null ? 0 : inside;
+        if (memory[worker].byteSize() < bytes) {
+            memory[worker] = Memory.allocate(bytes + bytes / 2);
         }
-        return zeros.address();
+        return memory[worker].address();
     }
 
     /** One persistent thread. */
@@ -218,7 +243,7 @@ public final class WorkerPool implements AutoCloseable {
                 Job current = job;
                 if (current != null && current != seen) {
                     seen = current;
-                    current.work(index);
+                    current.work(index, running);
                     spins = 0;
                 } else if (spins++ < SPINS) {
                     Thread.onSpinWait();

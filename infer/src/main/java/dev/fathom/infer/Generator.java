@@ -31,6 +31,12 @@ public final class Generator {
     /** Rows of prompts admitted in one step: bounds the memory of a step, not the result. */
     private static final int PROMPT_ROWS = 4096;
 
+    /** Most rows of a part of a step: more than the second-level cache holds the activations of. */
+    private static final int PART_ROWS = 256;
+
+    /** Fewest rows of a part: each part reads all weights once. */
+    private static final int FEWEST_ROWS = 64;
+
     /** Enough rows per step to keep the matrix products busy. */
     private static final int BATCH_SLOTS = 256;
 
@@ -42,7 +48,9 @@ public final class Generator {
     private final int maxLength;
     private final int capacity;
     private final List<KeyValueStore> stores = new ArrayList<>();
-    private final Workspace workspace = new Workspace();
+
+    /** Of each thread. */
+    private final Workspace[] workspaces;
 
     /**
      * @param slots sequences generated at the same time
@@ -58,6 +66,8 @@ public final class Generator {
         this.slots = slots;
         this.maxLength = maxLength;
         this.capacity = (maxLength + KeyValueStore.TILE - 1) / KeyValueStore.TILE * KeyValueStore.TILE;
+        workspaces = new Workspace[model.engine().pool().threads()];
+        Arrays.setAll(workspaces, worker -> new Workspace());
         for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
             stores.add(model.allocateKeyValues((long) slots * capacity));
         }
@@ -90,6 +100,10 @@ public final class Generator {
 
         int[] nextRows() {
             return length == 0 ? request.prompt() : new int[] {tokens[length - 1]};
+        }
+
+        int nextRowCount() {
+            return length == 0 ? request.prompt().length : 1;
         }
 
         Completion complete(boolean truncated, int expertsPerRow) {
@@ -135,7 +149,12 @@ public final class Generator {
                 promptRows += request.prompt().length;
                 active.add(new Sequence(next++, request, free.remove(), expertsPerRow));
             }
-            step(active, seed, expertsPerRow);
+            List<List<Sequence>> parts = divide(active, model.engine().pool().threads());
+            model.engine()
+                    .pool()
+                    .run(
+                            parts.size(),
+                            (part, worker) -> step(parts.get(part), workspaces[worker], seed, expertsPerRow));
             List<Sequence> remaining = new ArrayList<>(active.size());
             for (Sequence sequence : active) {
                 int token = sequence.tokens[sequence.length - 1];
@@ -159,8 +178,38 @@ public final class Generator {
         return completions;
     }
 
-    /** Runs the next rows of every active sequence and samples one token for each. */
-    private void step(List<Sequence> active, long seed, int expertsPerRow) {
+    /**
+     * Divides the sequences of a step into parts of about equally many rows, each of which one thread takes through the whole model: its activations stay
+     * in that core's caches, and no thread waits for another until the step ends. Where rows are few, or most are of one long prompt, there is one
+     * part, in which all threads share every operation.
+     */
+    private static List<List<Sequence>> divide(List<Sequence> active, int threads) {
+        long rows = 0;
+        int longest = 1;
+        for (Sequence sequence : active) {
+            rows += sequence.nextRowCount();
+            longest = Math.max(longest, sequence.nextRowCount());
+        }
+        long wanted = (rows + (long) threads * PART_ROWS - 1) / ((long) threads * PART_ROWS) * threads;
+        int count = (int) Math.min(wanted, rows / longest);
+        if (count < threads || rows < (long) threads * FEWEST_ROWS) {
+            return List.of(active);
+        }
+        List<List<Sequence>> parts = new ArrayList<>(count);
+        int first = 0;
+        long before = 0;
+        for (int i = 0; i < active.size(); i++) {
+            before += active.get(i).nextRowCount();
+            if (before * count >= (parts.size() + 1) * rows) {
+                parts.add(active.subList(first, i + 1));
+                first = i + 1;
+            }
+        }
+        return parts;
+    }
+
+    /** Runs the next rows of these sequences and samples one token for each. */
+    private void step(List<Sequence> active, Workspace workspace, long seed, int expertsPerRow) {
         workspace.reset();
         int n = active.size();
         List<int[]> rows = new ArrayList<>(n);
