@@ -12,6 +12,7 @@ import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.safetensors.NamedTensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiFunction;
 
 /**
  * The names and shapes of a DeepSeek-V3 model's parameters, and which part of them each tensor of a Hugging Face checkpoint is.
@@ -100,6 +101,12 @@ final class DeepseekParameters {
 
     /** The tensors of a checkpoint, as views into the parameters. */
     static List<NamedTensor> checkpointTensors(Parameters parameters) {
+        return checkpointTensors(parameters, DeepseekParameters::parts);
+    }
+
+    /** @param parts of a parameter of a name and so many rows */
+    static List<NamedTensor> checkpointTensors(
+            Parameters parameters, BiFunction<String, Long, List<TensorPart>> parts) {
         List<NamedTensor> tensors = new ArrayList<>();
         for (Parameter parameter : parameters) {
             String name = parameter.name();
@@ -108,23 +115,31 @@ final class DeepseekParameters {
                 for (int expert = 0; expert < value.dim(0); expert++) {
                     long rows = value.dim(1);
                     Tensor matrix = value.rows(expert * rows, (expert + 1) * rows);
-                    addSplit(tensors, name.replace(".experts.", ".experts." + expert + "."), matrix);
+                    addParts(tensors, parts.apply(name.replace(".experts.", ".experts." + expert + "."), rows), matrix);
                 }
             } else {
-                addSplit(tensors, name, value);
+                addParts(tensors, parts.apply(name, value.dim(0)), value);
             }
         }
         return tensors;
     }
 
-    /** A tensor under its name; gate and up, one matrix in memory, as two. */
-    static void addSplit(List<NamedTensor> tensors, String name, Tensor value) {
-        if (name.endsWith("gate_up_proj.weight")) {
-            long half = value.rows() / 2;
-            tensors.add(new NamedTensor(name.replace("gate_up_proj", "gate_proj"), value.rows(0, half)));
-            tensors.add(new NamedTensor(name.replace("gate_up_proj", "up_proj"), value.rows(half, 2 * half)));
-        } else {
-            tensors.add(new NamedTensor(name, value));
+    private static void addParts(List<NamedTensor> tensors, List<TensorPart> parts, Tensor value) {
+        for (TensorPart part : parts) {
+            Tensor view = value.rank() == 1
+                    ? value.slice(part.from(), part.rows())
+                    : value.rows(part.from(), part.to());
+            tensors.add(new NamedTensor(part.name(), parts.size() == 1 ? value : view));
         }
+    }
+
+    /** The tensors that make up a parameter (or one expert of a stack of them) of so many rows. */
+    static List<TensorPart> parts(String name, long rows) {
+        if (!name.endsWith("gate_up_proj.weight")) {
+            return List.of(new TensorPart(name, 0, rows));
+        }
+        return List.of(
+                new TensorPart(name.replace("gate_up_proj", "gate_proj"), 0, rows / 2),
+                new TensorPart(name.replace("gate_up_proj", "up_proj"), rows / 2, rows));
     }
 }

@@ -5,12 +5,9 @@ import static dev.fathom.engine.Initializer.ones;
 import static dev.fathom.engine.Initializer.zeros;
 
 import dev.fathom.engine.Initializer;
-import dev.fathom.engine.Parameter;
 import dev.fathom.engine.Parameters;
-import dev.fathom.engine.Tensor;
 import dev.fathom.model.config.LlamaConfig;
 import dev.fathom.model.safetensors.NamedTensor;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -61,28 +58,19 @@ final class LlamaParameters {
 
     /** The tensors of a checkpoint, as views into the parameters. */
     static List<NamedTensor> checkpointTensors(LlamaConfig config, Parameters parameters) {
-        List<NamedTensor> tensors = new ArrayList<>();
-        for (Parameter parameter : parameters) {
-            if (parameter.name().contains(FUSED)) {
-                addQueryKeyValue(tensors, config, parameter);
-            } else {
-                DeepseekParameters.addSplit(tensors, parameter.name(), parameter.value());
-            }
-        }
-        return tensors;
+        return DeepseekParameters.checkpointTensors(parameters, (name, rows) -> parts(config, name, rows));
     }
 
-    private static void addQueryKeyValue(List<NamedTensor> tensors, LlamaConfig config, Parameter parameter) {
+    /** The tensors that make up a parameter (or one expert of a stack of them) of so many rows. */
+    static List<TensorPart> parts(LlamaConfig config, String name, long rows) {
+        if (!name.contains(FUSED)) {
+            return DeepseekParameters.parts(name, rows);
+        }
         long keyStart = (long) config.numAttentionHeads() * config.headDim();
         long keys = (long) config.numKeyValueHeads() * config.headDim();
-        addPart(tensors, parameter, "q_proj", 0, keyStart);
-        addPart(tensors, parameter, "k_proj", keyStart, keyStart + keys);
-        addPart(tensors, parameter, "v_proj", keyStart + keys, keyStart + 2 * keys);
-    }
-
-    private static void addPart(List<NamedTensor> tensors, Parameter parameter, String name, long from, long to) {
-        Tensor fused = parameter.value();
-        Tensor part = fused.rank() == 1 ? fused.slice(from, to - from) : fused.rows(from, to);
-        tensors.add(new NamedTensor(parameter.name().replace(FUSED, name), part));
+        return List.of(
+                new TensorPart(name.replace(FUSED, "q_proj"), 0, keyStart),
+                new TensorPart(name.replace(FUSED, "k_proj"), keyStart, keyStart + keys),
+                new TensorPart(name.replace(FUSED, "v_proj"), keyStart + keys, keyStart + 2 * keys));
     }
 }

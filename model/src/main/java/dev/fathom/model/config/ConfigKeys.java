@@ -1,6 +1,7 @@
 package dev.fathom.model.config;
 
 import dev.fathom.model.files.Json;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
@@ -64,6 +65,51 @@ final class ConfigKeys {
     Integer integerOrNull(String key) {
         JsonNode node = take(key);
         return node == null ? null : Integer.valueOf(toInteger(key, node));
+    }
+
+    /** A token id, or the first of several: models that stop at more than one token say so in a list. */
+    @Nullable
+    Integer token(String key) {
+        JsonNode node = take(key);
+        if (node != null && node.isArray() && !node.isEmpty()) {
+            node = node.get(0);
+        }
+        return node == null ? null : Integer.valueOf(toInteger(key, node));
+    }
+
+    /**
+     * {@code quantization_config}: none, or DeepSeek's FP8. The tensors' own types say which of them are FP8, so it is only checked.
+     *
+     * @throws ConfigException for any other quantization
+     */
+    void quantization() {
+        JsonNode node = take("quantization_config");
+        if (node == null) {
+            return;
+        }
+        ConfigKeys keys = of("quantization_config", node);
+        String method = keys.text("quant_method", null);
+        if (!method.equals("fp8")) {
+            throw ConfigException.of(
+                    keys.name("quant_method"), "\"" + method + "\"", "\"fp8\": no other quantization of safetensors is supported");
+        }
+        keys.fixedText("fmt", "e4m3");
+        keys.choiceOf("scale_fmt", "ue8m0", "float");
+        keys.skip("activation_scheme"); // activations stay f32 here
+        keys.skip("modules_to_not_convert");
+        JsonNode blocks = keys.take("weight_block_size");
+        if (blocks == null || !blocks.toString().equals("[128,128]")) {
+            throw ConfigException.of(keys.name("weight_block_size"), Json.describe(blocks), "[128,128]");
+        }
+        keys.refuseRest();
+    }
+
+    private void choiceOf(String key, String... allowed) {
+        String found = text(key, allowed[0]);
+        if (!Arrays.asList(allowed).contains(found)) {
+            throw ConfigException.of(
+                    name(key), "\"" + found + "\"", "one of \"" + String.join("\", \"", allowed) + "\"");
+        }
     }
 
     private int toInteger(String key, JsonNode node) {

@@ -239,7 +239,7 @@ public record DeepseekConfig(
     /** Radians per position of each rotary pair {@code (x[2p], x[2p+1])}, {@code [ropeHeadDim / 2]}, after YaRN. */
     public double[] ropeFrequencies() {
         return ropeScaling == null
-                ? YarnScaling.plainFrequencies(ropeHeadDim, ropeTheta)
+                ? RopeScaling.plain(ropeHeadDim, ropeTheta)
                 : ropeScaling.frequencies(ropeHeadDim, ropeTheta);
     }
 

@@ -117,21 +117,7 @@ public final class DeepseekConfigFile {
         json.put("topk_method", config.topKMethod().key());
         json.put("hidden_act", "silu");
         json.put("rms_norm_eps", config.rmsNormEpsilon());
-        json.put("rope_theta", config.ropeTheta());
-        YarnScaling yarn = config.ropeScaling();
-        if (yarn == null) {
-            json.putNull("rope_scaling");
-        } else {
-            ObjectNode scaling = json.putObject("rope_scaling");
-            scaling.put("type", "yarn"); // transformers up to 4.44 reads "type", later ones "rope_type"
-            scaling.put("rope_type", "yarn");
-            scaling.put("factor", yarn.factor());
-            scaling.put("original_max_position_embeddings", yarn.originalMaxPositionEmbeddings());
-            scaling.put("beta_fast", yarn.betaFast());
-            scaling.put("beta_slow", yarn.betaSlow());
-            scaling.put("mscale", yarn.mscale());
-            scaling.put("mscale_all_dim", yarn.mscaleAllDim());
-        }
+        RopeKeys.write(json, config.ropeTheta(), config.ropeScaling());
         json.put("max_position_embeddings", config.maxPositionEmbeddings());
         json.put("num_nextn_predict_layers", config.numNextnPredictLayers());
         json.put("tie_word_embeddings", config.tieWordEmbeddings());
@@ -144,9 +130,6 @@ public final class DeepseekConfigFile {
         json.put("use_cache", true);
         return json;
     }
-
-    /** The rotary settings: base and scaling, which transformers 5 keeps in one object {@code rope_parameters}. */
-    private record Rope(double theta, @Nullable YarnScaling scaling) {}
 
     /** One pass over one JSON object. */
     private record Reading(ConfigKeys keys) {
@@ -163,7 +146,7 @@ public final class DeepseekConfigFile {
             keys.fixedInteger("num_key_value_heads", heads, "num_attention_heads; MLA has no grouped heads");
             keys.fixedInteger("head_dim", rotated, "qk_rope_head_dim");
             keys.fixedInteger("qk_head_dim", nope + rotated, "qk_nope_head_dim + qk_rope_head_dim");
-            Rope rope = rope();
+            RopeKeys rope = RopeKeys.read(keys, Double.NaN);
             DeepseekConfig config = new DeepseekConfig(
                     keys.integer("vocab_size"),
                     keys.integer("hidden_size"),
@@ -191,14 +174,14 @@ public final class DeepseekConfigFile {
                             third ? ScoringFunction.SIGMOID : ScoringFunction.SOFTMAX),
                     keys.choice("topk_method", TopKMethod.values(), third ? TopKMethod.NOAUX_TC : TopKMethod.GREEDY),
                     keys.number("rms_norm_eps"),
-                    rope.theta,
-                    rope.scaling,
+                    rope.theta(),
+                    yarn(rope.scaling()),
                     keys.integer("max_position_embeddings"),
                     keys.integer("num_nextn_predict_layers", 0),
                     keys.bool("tie_word_embeddings", false),
                     keys.number("initializer_range", 0.02),
-                    keys.integerOrNull("bos_token_id"),
-                    keys.integerOrNull("eos_token_id"),
+                    keys.token("bos_token_id"),
+                    keys.token("eos_token_id"),
                     storageType());
             HARMLESS.forEach(keys::skip);
             keys.refuseRest();
@@ -237,13 +220,7 @@ public final class DeepseekConfigFile {
             keys.fixedNumber("attention_dropout", 0);
             keys.fixedInteger("moe_layer_freq", 1, "every layer after first_k_dense_replace has experts");
             keys.fixedInteger("pretraining_tp", 1, "no sliced linear layers");
-            JsonNode quantization = keys.take("quantization_config");
-            if (quantization != null) {
-                throw ConfigException.of(
-                        "quantization_config",
-                        Json.describe(quantization),
-                        "none: quantized weights cannot be read yet, convert the checkpoint to bf16 first");
-            }
+            keys.quantization();
         }
 
         private StorageType storageType() {
@@ -251,43 +228,11 @@ public final class DeepseekConfigFile {
             return keys.choice("torch_dtype", StorageType.values(), current);
         }
 
-        private Rope rope() {
-            JsonNode parameters = keys.take("rope_parameters");
-            JsonNode scaling = keys.take("rope_scaling");
-            if (parameters == null) {
-                return new Rope(keys.number("rope_theta"), yarn("rope_scaling", scaling));
+        private static @Nullable YarnScaling yarn(@Nullable RopeScaling scaling) {
+            if (scaling == null || scaling instanceof YarnScaling) {
+                return (YarnScaling) scaling;
             }
-            if (scaling != null) {
-                throw ConfigException.of("rope_scaling", "it beside rope_parameters", "one of the two");
-            }
-            ConfigKeys inner = ConfigKeys.of("rope_parameters", parameters);
-            double theta = inner.number("rope_theta", keys.number("rope_theta", Double.NaN));
-            keys.skip("rope_theta");
-            return new Rope(theta, yarn(inner));
-        }
-
-        private static @Nullable YarnScaling yarn(String key, @Nullable JsonNode scaling) {
-            return scaling == null ? null : yarn(ConfigKeys.of(key, scaling));
-        }
-
-        private static @Nullable YarnScaling yarn(ConfigKeys keys) {
-            String type = keys.text("rope_type", keys.text("type", "default"));
-            if (type.equals("default")) {
-                keys.refuseRest();
-                return null;
-            }
-            if (!type.equals("yarn")) {
-                throw ConfigException.of(keys.name("rope_type"), "\"" + type + "\"", "\"yarn\" or \"default\"");
-            }
-            YarnScaling yarn = new YarnScaling(
-                    keys.number("factor"),
-                    keys.integer("original_max_position_embeddings"),
-                    keys.number("beta_fast", 32),
-                    keys.number("beta_slow", 1),
-                    keys.number("mscale"),
-                    keys.number("mscale_all_dim"));
-            keys.refuseRest();
-            return yarn;
+            throw ConfigException.of("rope_scaling", scaling, "\"yarn\" or \"default\"");
         }
     }
 }

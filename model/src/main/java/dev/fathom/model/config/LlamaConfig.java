@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param headDim {@code head_dim}
  * @param rmsNormEpsilon {@code rms_norm_eps}
  * @param ropeTheta {@code rope_theta}
+ * @param ropeScaling {@code rope_scaling}; null for none
  * @param maxPositionEmbeddings {@code max_position_embeddings}
  * @param tieWordEmbeddings {@code tie_word_embeddings}: the head is the input table
  * @param initializerRange {@code initializer_range}: standard deviation of fresh weights
@@ -36,6 +37,7 @@ public record LlamaConfig(
         int headDim,
         double rmsNormEpsilon,
         double ropeTheta,
+        @Nullable RopeScaling ropeScaling,
         int maxPositionEmbeddings,
         boolean tieWordEmbeddings,
         double initializerRange,
@@ -100,6 +102,11 @@ public record LlamaConfig(
         if (!(ropeTheta > 1) || Double.isInfinite(ropeTheta)) {
             throw ConfigException.of("rope_theta", ropeTheta, "a number above 1");
         }
+        if (ropeScaling instanceof RopeScaling.Divisors divisors
+                && divisors.factors().size() != headDim / 2) {
+            throw ConfigException.of(
+                    "rope_freqs.weight", divisors.factors().size() + " factors", headDim / 2 + ", one for each pair");
+        }
         DeepseekConfigRules.checkPositive("rms_norm_eps", rmsNormEpsilon);
         DeepseekConfigRules.checkPositive("initializer_range", initializerRange);
         DeepseekConfigRules.checkToken("bos_token_id", bosTokenId, vocabSize);
@@ -116,14 +123,17 @@ public record LlamaConfig(
         return new LlamaConfigBuilder();
     }
 
-    /** Factor on attention scores. */
+    /** Factor on attention scores: {@code 1/sqrt(headDim)}, times the square of YaRN's temperature if configured. */
     public double attentionScale() {
-        return 1 / Math.sqrt(headDim);
+        double temperature = ropeScaling == null ? 1 : ropeScaling.attentionFactor();
+        return temperature * temperature / Math.sqrt(headDim);
     }
 
-    /** Radians per position of each rotary pair {@code (x[p], x[p + headDim / 2])}, {@code [headDim / 2]}. */
+    /** Radians per position of each rotary pair {@code (x[p], x[p + headDim / 2])}, {@code [headDim / 2]}, after scaling. */
     public double[] ropeFrequencies() {
-        return YarnScaling.plainFrequencies(headDim, ropeTheta);
+        return ropeScaling == null
+                ? RopeScaling.plain(headDim, ropeTheta)
+                : ropeScaling.frequencies(headDim, ropeTheta);
     }
 
     /** All parameters. */

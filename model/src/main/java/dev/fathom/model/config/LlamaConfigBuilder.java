@@ -20,6 +20,7 @@ public final class LlamaConfigBuilder {
     private int headDim = 64;
     private double rmsNormEpsilon = 1e-6;
     private double ropeTheta = 10_000;
+    private @Nullable RopeScaling ropeScaling;
     private int maxPositionEmbeddings = 4096;
     private boolean tieWordEmbeddings = false;
     private double initializerRange = 0.02;
@@ -79,6 +80,11 @@ public final class LlamaConfigBuilder {
         return this;
     }
 
+    public LlamaConfigBuilder ropeScaling(@Nullable RopeScaling value) {
+        ropeScaling = value;
+        return this;
+    }
+
     public LlamaConfigBuilder maxPositionEmbeddings(int value) {
         maxPositionEmbeddings = value;
         return this;
@@ -126,6 +132,7 @@ public final class LlamaConfigBuilder {
                 headDim,
                 rmsNormEpsilon,
                 ropeTheta,
+                ropeScaling,
                 maxPositionEmbeddings,
                 tieWordEmbeddings,
                 initializerRange,

@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Set;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -77,7 +76,7 @@ public final class LlamaConfigFile {
         json.put("head_dim", config.headDim());
         json.put("hidden_act", "silu");
         json.put("rms_norm_eps", config.rmsNormEpsilon());
-        json.put("rope_theta", config.ropeTheta());
+        RopeKeys.write(json, config.ropeTheta(), config.ropeScaling());
         json.put("max_position_embeddings", config.maxPositionEmbeddings());
         json.put("tie_word_embeddings", config.tieWordEmbeddings());
         json.put("attention_dropout", 0.0);
@@ -96,6 +95,7 @@ public final class LlamaConfigFile {
             refuseUnsupported();
             int hidden = keys.integer("hidden_size");
             int heads = keys.integer("num_attention_heads");
+            RopeKeys rope = RopeKeys.read(keys, DEFAULT_THETA);
             LlamaConfig config = new LlamaConfig(
                     architecture,
                     keys.integer("vocab_size"),
@@ -106,12 +106,13 @@ public final class LlamaConfigFile {
                     keys.integer("num_key_value_heads", heads),
                     headDim(architecture, hidden, heads),
                     keys.number("rms_norm_eps"),
-                    theta(),
+                    rope.theta(),
+                    rope.scaling(),
                     keys.integer("max_position_embeddings"),
                     keys.bool("tie_word_embeddings", false),
                     keys.number("initializer_range", 0.02),
-                    keys.integerOrNull("bos_token_id"),
-                    keys.integerOrNull("eos_token_id"),
+                    keys.token("bos_token_id"),
+                    keys.token("eos_token_id"),
                     keys.choice(
                             "torch_dtype",
                             StorageType.values(),
@@ -175,41 +176,7 @@ public final class LlamaConfigFile {
                     }
                 }
             }
-            JsonNode quantization = keys.take("quantization_config");
-            if (quantization != null) {
-                throw ConfigException.of(
-                        "quantization_config",
-                        Json.describe(quantization),
-                        "none: quantized weights cannot be read yet, convert the checkpoint to bf16 first");
-            }
-        }
-
-        private double theta() {
-            JsonNode parameters = keys.take("rope_parameters");
-            refuseScaling("rope_scaling", keys.take("rope_scaling"));
-            if (parameters == null) {
-                return keys.number("rope_theta", DEFAULT_THETA);
-            }
-            ConfigKeys inner = ConfigKeys.of("rope_parameters", parameters);
-            double theta = inner.number("rope_theta", keys.number("rope_theta", DEFAULT_THETA));
-            keys.skip("rope_theta");
-            refuseScaling(inner);
-            return theta;
-        }
-
-        private static void refuseScaling(String key, @Nullable JsonNode scaling) {
-            if (scaling != null) {
-                refuseScaling(ConfigKeys.of(key, scaling));
-            }
-        }
-
-        private static void refuseScaling(ConfigKeys keys) {
-            String type = keys.text("rope_type", keys.text("type", "default"));
-            if (!type.equals("default")) {
-                throw ConfigException.of(
-                        keys.name("rope_type"), "\"" + type + "\"", "\"default\": no RoPE scaling is computed yet");
-            }
-            keys.refuseRest();
+            keys.quantization();
         }
     }
 }

@@ -11,6 +11,7 @@ package dev.fathom.model.config;
  * @param betaSlow pairs turning less often than this are divided by {@code factor}, 1
  * @param mscale temperature coefficient, 1.0 (0.707 in V2-Lite)
  * @param mscaleAllDim the same on all dimensions; must equal {@code mscale}: their quotient would scale the cosines
+ * @param temperatureFactor {@code attn_factor}: what the temperature is multiplied by, 1; 0.878 undoes it in DeepSeek-R1-0528-Qwen3-8B
  */
 public record YarnScaling(
         double factor,
@@ -18,8 +19,22 @@ public record YarnScaling(
         double betaFast,
         double betaSlow,
         double mscale,
-        double mscaleAllDim) {
+        double mscaleAllDim,
+        double temperatureFactor)
+        implements RopeScaling {
+    /** With DeepSeek's own temperature. */
+    public YarnScaling(
+            double factor,
+            int originalMaxPositionEmbeddings,
+            double betaFast,
+            double betaSlow,
+            double mscale,
+            double mscaleAllDim) {
+        this(factor, originalMaxPositionEmbeddings, betaFast, betaSlow, mscale, mscaleAllDim, 1);
+    }
+
     public YarnScaling {
+        DeepseekConfigRules.checkPositive("rope_scaling.attn_factor", temperatureFactor);
         if (!(factor > 1) || Double.isInfinite(factor)) {
             throw ConfigException.of("rope_scaling.factor", factor, "a number above 1");
         }
@@ -45,19 +60,21 @@ public record YarnScaling(
         }
     }
 
-    /** The temperature {@code m = 0.1 mscale ln(factor) + 1}; attention scores are multiplied by its square. */
+    /** The temperature {@code m = (0.1 mscale ln(factor) + 1) temperatureFactor}; attention scores are multiplied by its square. */
+    @Override
     public double attentionFactor() {
-        return 0.1 * mscale * StrictMath.log(factor) + 1;
+        return (0.1 * mscale * StrictMath.log(factor) + 1) * temperatureFactor;
     }
 
     /** Radians per position of each of {@code dim / 2} pairs after scaling. */
-    double[] frequencies(int dim, double theta) {
+    @Override
+    public double[] frequencies(int dim, double theta) {
         double low = Math.max(StrictMath.floor(pairTurning(betaFast, dim, theta)), 0);
         double high = Math.min(StrictMath.ceil(pairTurning(betaSlow, dim, theta)), dim - 1);
         if (low == high) {
             high += 0.001; // as DeepSeek's code: a step instead of a division by zero
         }
-        double[] frequencies = plainFrequencies(dim, theta);
+        double[] frequencies = RopeScaling.plain(dim, theta);
         for (int pair = 0; pair < frequencies.length; pair++) {
             double slowed = Math.clamp((pair - low) / (high - low), 0, 1);
             frequencies[pair] = frequencies[pair] / factor * slowed + frequencies[pair] * (1 - slowed);
@@ -70,14 +87,5 @@ public record YarnScaling(
         return dim
                 * StrictMath.log(originalMaxPositionEmbeddings / (turns * 2 * Math.PI))
                 / (2 * StrictMath.log(theta));
-    }
-
-    /** {@code theta^(-2p/dim)}: rotary frequencies without any scaling. */
-    static double[] plainFrequencies(int dim, double theta) {
-        double[] frequencies = new double[dim / 2];
-        for (int pair = 0; pair < frequencies.length; pair++) {
-            frequencies[pair] = StrictMath.pow(theta, -2.0 * pair / dim);
-        }
-        return frequencies;
     }
 }

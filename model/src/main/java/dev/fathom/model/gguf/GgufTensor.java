@@ -3,6 +3,7 @@ package dev.fathom.model.gguf;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.quant.QuantizedType;
+import dev.fathom.engine.quant.StoredMatrix;
 import dev.fathom.model.files.CheckpointException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -41,6 +42,17 @@ public record GgufTensor(Path file, String name, QuantizedType type, List<Long> 
             default -> throw CheckpointException.of(file, name, "type", type, "F32 or BF16");
         };
         return Tensor.of(data, dtype, dimensions());
+    }
+
+    /**
+     * Some of the rows as weights to multiply by, where they lie.
+     *
+     * @param row the first of them, over all dimensions but the last
+     * @param columns the last dimension
+     */
+    public StoredMatrix matrix(long row, long rows, long columns) {
+        long rowBytes = type.bytes(columns);
+        return new StoredMatrix.Blocks(type, data.asSlice(row * rowBytes, rows * rowBytes), rows, columns);
     }
 
     /** A copy as F32. */

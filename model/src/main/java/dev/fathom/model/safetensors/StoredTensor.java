@@ -5,6 +5,7 @@ import dev.fathom.engine.Memory;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.quant.Float8;
 import dev.fathom.engine.quant.QuantizedType;
+import dev.fathom.engine.quant.StoredMatrix;
 import dev.fathom.model.files.CheckpointException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -82,6 +83,44 @@ public record StoredTensor(
             default -> throw unsupported("F32, BF16 or I32");
         };
         return Tensor.of(data, dtype, dimensions());
+    }
+
+    /**
+     * This tensor {@code [rows, columns]} as weights to multiply by, where they lie.
+     *
+     * @throws CheckpointException if the engine does not compute with this type or the tensor is no matrix
+     */
+    public StoredMatrix matrix() {
+        if (shape.size() != 2) {
+            throw CheckpointException.of(file, name, "shape", shape, "[rows, columns]");
+        }
+        requireConvertible(DType.F32);
+        long rows = shape.getFirst();
+        long columns = shape.getLast();
+        if (scales != null) {
+            return new StoredMatrix.Float8Blocks(data, scales.floats(), rows, columns);
+        }
+        QuantizedType plain =
+                switch (type) {
+                    case F32 -> QuantizedType.F32;
+                    case F16 -> QuantizedType.F16;
+                    default -> QuantizedType.BF16;
+                };
+        return new StoredMatrix.Blocks(plain, data, rows, columns);
+    }
+
+    /** The elements of a scale tensor as F32: its own memory, or a copy of UE8M0 ones. */
+    private MemorySegment floats() {
+        if (type == StoredType.F32) {
+            return data;
+        }
+        long rows = shape.getFirst();
+        long rowBytes = Float.BYTES * shape.getLast();
+        MemorySegment copy = Arena.ofAuto().allocate(Math.max(1, rows * rowBytes), Float.BYTES).asSlice(0, rows * rowBytes);
+        for (long row = 0; row < rows; row++) {
+            scaleRow(row, copy.asSlice(row * rowBytes, rowBytes));
+        }
+        return copy;
     }
 
     /** A copy as F32; F32, F16 and BF16 convert exactly, F8_E4M3 times its scale rounds once. */

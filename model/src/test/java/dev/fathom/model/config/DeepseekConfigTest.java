@@ -83,9 +83,11 @@ class DeepseekConfigTest {
     }
 
     @Test
-    void routingIsTheEnginesForV3AndRefusedForV2() {
+    void routingIsTheEnginesAndTrainedForV3Only() {
         assertThat(V3.routing()).isEqualTo(new Routing(256, 8, 8, 4, true, 2.5f));
-        assertThatThrownBy(LITE::routing)
+        assertThat(LITE.routing()).isEqualTo(new Routing(64, 6, 1, 1, false, 1, Routing.Scoring.SOFTMAX));
+        assertThat(V3.requireTrainable()).isSameAs(V3);
+        assertThatThrownBy(LITE::requireTrainable)
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("topk_method: found \"greedy\"");
     }
@@ -129,7 +131,7 @@ class DeepseekConfigTest {
     static Stream<Arguments> mistakes() {
         return Stream.of(
                 mistake(
-                        "quantization_config: found {\"quant_method\":\"fp8\"}",
+                        "quantization_config.weight_block_size: found",
                         json -> json.putObject("quantization_config").put("quant_method", "fp8")),
                 mistake("attention_bias: found true, expected false", json -> json.put("attention_bias", true)),
                 mistake("hidden_act: found \"gelu\", expected \"silu\"", json -> json.put("hidden_act", "gelu")),
