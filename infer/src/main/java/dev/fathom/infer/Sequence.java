@@ -1,0 +1,198 @@
+package dev.fathom.infer;
+
+import dev.fathom.infer.GenerationEvent.End;
+import dev.fathom.infer.GenerationEvent.Tokens;
+import dev.fathom.infer.SampledToken.LogProbs;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** A request on its way through the engine: its tokens, how far they are computed, its text. All but {@link #cancel} is for the engine's thread. */
+final class Sequence implements Generation {
+    final Sampling sampling;
+    final long seed;
+    final long choice;
+    final int promptLength;
+
+    /** Prompt and response. */
+    int[] tokens;
+
+    int length;
+
+    /** Tokens whose keys and values are in memory. */
+    int computed;
+
+    /** Tokens of the prompt that were found in memory when the request began. */
+    int cached;
+
+    /** Longest this may become. */
+    final int limit;
+
+    /** How often each token is in the response, for penalties. */
+    final TokenCounts counts = new TokenCounts();
+
+    /** How often each token is in prompt and response, for the repetition penalty. */
+    final TokenCounts promptAndResponse = new TokenCounts();
+
+    private final GenerationListener listener;
+    private final TextStream text;
+    private final BitSet endTokens;
+    private final int[] endOfThinking;
+    private int forcedSoFar;
+    private int reasoningTokens;
+    private TokenConstraint.@Nullable State place;
+    private final List<SampledToken> news = new ArrayList<>();
+    private final StringBuilder newThinking = new StringBuilder();
+    private final StringBuilder newAnswer = new StringBuilder();
+    private @Nullable FinishReason reason;
+    private volatile boolean cancelled;
+
+    Sequence(
+            Prompt prompt,
+            Sampling sampling,
+            long seed,
+            long choice,
+            int limit,
+            TextStream text,
+            BitSet endTokens,
+            int[] endOfThinking,
+            GenerationListener listener) {
+        this.sampling = sampling;
+        this.seed = seed;
+        this.choice = choice;
+        this.promptLength = prompt.tokens().length;
+        this.tokens = Arrays.copyOf(prompt.tokens(), promptLength + 16);
+        this.length = promptLength;
+        this.limit = limit;
+        this.text = text;
+        this.endTokens = endTokens;
+        this.endOfThinking = endOfThinking;
+        this.listener = listener;
+        if (sampling.constraint() != null) {
+            place = sampling.constraint().start();
+        }
+        if (sampling.repetitionPenalty() != 1) {
+            for (int token : prompt.tokens()) {
+                promptAndResponse.add(token, 1);
+            }
+        }
+    }
+
+    @Override
+    public void cancel() {
+        cancelled = true;
+    }
+
+    @Override
+    public long seed() {
+        return seed;
+    }
+
+    boolean isCancelled() {
+        return cancelled;
+    }
+
+    /** Why it ended, null while it goes on. */
+    @Nullable FinishReason reason() {
+        return reason;
+    }
+
+    /** What the constraint allows next, null for everything. @param vocabulary ids there are */
+    long @Nullable [] allowed(int vocabulary) {
+        TokenConstraint.State at = place;
+        if (at == null || text.isThinking()) {
+            return null;
+        }
+        long[] mask = new long[(vocabulary + 63) >> 6];
+        at.allow(mask);
+        if (at.mayEnd()) {
+            endTokens.stream().forEach(id -> mask[id >> 6] |= 1L << id);
+        }
+        for (long word : mask) {
+            if (word != 0) {
+                return mask;
+            }
+        }
+        throw new IllegalStateException("the constraint allows neither a token nor the end at token "
+                + (length - promptLength) + " of the response");
+    }
+
+    /** The token that comes next whatever the model says, -1 if there is none: thinking beyond its budget is closed. */
+    int forcedToken(int ahead) {
+        Integer budget = sampling.thinkingBudget();
+        if (budget == null || ahead > 0 || !text.isThinking() || reasoningTokens < budget) {
+            return -1;
+        }
+        return endOfThinking[forcedSoFar];
+    }
+
+    /** Takes the next token of the response. */
+    void append(int token, @Nullable LogProbs logProbs) {
+        if (forcedToken(0) == token) {
+            forcedSoFar = Math.min(forcedSoFar + 1, endOfThinking.length - 1);
+        }
+        boolean thinking = text.isThinking();
+        if (length == tokens.length) {
+            tokens = Arrays.copyOf(tokens, 2 * length);
+        }
+        tokens[length++] = token;
+        if (sampling.presencePenalty() != 0 || sampling.frequencyPenalty() != 0) {
+            counts.add(token, 1);
+        }
+        if (sampling.repetitionPenalty() != 1) {
+            promptAndResponse.add(token, 1);
+        }
+        if (endTokens.get(token)) {
+            reason = FinishReason.STOP;
+        } else {
+            if (place != null && !thinking) {
+                place = place.next(token);
+            }
+            show(text.add(token));
+            thinking |= text.isThinking();
+            if (text.stop() != null) {
+                reason = FinishReason.STOP;
+            } else if (length == limit) {
+                reason = FinishReason.LENGTH;
+            }
+        }
+        reasoningTokens += thinking ? 1 : 0;
+        news.add(new SampledToken(token, thinking, logProbs));
+    }
+
+    private void show(TextStream.Text more) {
+        newThinking.append(more.thinking());
+        newAnswer.append(more.answer());
+    }
+
+    /** Tells the listener what is new, and the end if it has come. */
+    void report() {
+        if (reason != null) {
+            end(reason, null);
+        } else {
+            reportTokens();
+        }
+    }
+
+    private void reportTokens() {
+        if (!news.isEmpty() || !newThinking.isEmpty() || !newAnswer.isEmpty()) {
+            Tokens event = new Tokens(newThinking.toString(), newAnswer.toString(), List.copyOf(news));
+            news.clear();
+            newThinking.setLength(0);
+            newAnswer.setLength(0);
+            listener.onEvent(event);
+        }
+    }
+
+    /** Ends it and tells the listener. */
+    void end(FinishReason why, @Nullable String error) {
+        reason = why;
+        boolean thinkingCut = text.isThinking();
+        show(text.finish());
+        reportTokens();
+        Usage usage = new Usage(promptLength, cached, length - promptLength, reasoningTokens, 0, 0);
+        listener.onEvent(new End(why, text.stop(), thinkingCut, usage, error));
+    }
+}
