@@ -86,6 +86,36 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
         }
     }
 
+    /**
+     * Copies the keys and values of some positions, as a sequence moves or takes over what another has in common with it. The two ranges may
+     * overlap.
+     *
+     * @param from first position, a multiple of {@link #TILE}
+     * @param to where it goes, a multiple of {@link #TILE}
+     * @param positions a multiple of {@link #TILE}
+     */
+    public void copy(long from, long to, long positions) {
+        if ((from | to | positions) % TILE != 0
+                || Math.min(from, Math.min(to, positions)) < 0
+                || Math.max(from, to) + positions > slots()) {
+            throw new IndexOutOfBoundsException(
+                    positions + " positions from " + from + " to " + to + " of " + slots() + ", in whole tiles");
+        }
+        if (positions == 0) {
+            return;
+        }
+        if (data.dtype() == DType.F32) {
+            Memory.copy(keyTile(from, 0), keyTile(to, 0), 4 * positions / TILE * heads * tileFloats());
+            return;
+        }
+        for (int head = 0; head < heads; head++) {
+            Memory.copy(keyTile(from, head), keyTile(to, head), 2 * positions * keyWidth());
+            for (int panel = 0; panel < valueWidth() / TILE; panel++) {
+                Memory.copy(valuePanel(from, head, panel), valuePanel(to, head, panel), 2 * positions * TILE);
+            }
+        }
+    }
+
     /** Checks type and shape. */
     void require(DType type) {
         long[] shape = shape(type, slots(), heads, keyDim, valueDim);

@@ -123,7 +123,7 @@ final class VectorLogProbs {
      * The largest logit; the order does not matter. Four vectors at a time, because each comparison waits for the one before it. (A NaN
      * is passed over here and shows in the sum of the exponentials.)
      */
-    private static float largest(long row, int vocabulary) {
+    static float largest(long row, int vocabulary) {
         FloatVector max0 = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
         FloatVector max1 = max0;
         FloatVector max2 = max0;
@@ -152,7 +152,7 @@ final class VectorLogProbs {
      *
      * @param out where the exponentials go, or 0 if they are not wanted
      */
-    private static void exponentials(
+    static void exponentials(
             long row, float inverseTemperature, float max, int vocabulary, long lanes, long out) {
         long products = lanes + Lanes.BYTES;
         for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {

@@ -46,7 +46,8 @@ final class AnswerTags {
     private int beginningOfEnd() {
         int at = held.lastIndexOf("<");
         String end = at < 0 ? "" : held.substring(at);
-        boolean possible = END.startsWith(end) || (end.startsWith(END) && end.substring(END.length()).isBlank());
+        boolean possible = END.startsWith(end)
+                || (end.startsWith(END) && end.substring(END.length()).isBlank());
         return possible ? end.length() : 0;
     }
 }

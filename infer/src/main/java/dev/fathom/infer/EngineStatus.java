@@ -24,4 +24,18 @@ public record EngineStatus(
         long cachedTokens,
         long completionTokens,
         long preemptions,
-        long steps) {}
+        long steps) {
+    EngineStatus withQueued(int value) {
+        return new EngineStatus(
+                running,
+                value,
+                positions,
+                positionsInUse,
+                positionsCached,
+                promptTokens,
+                cachedTokens,
+                completionTokens,
+                preemptions,
+                steps);
+    }
+}

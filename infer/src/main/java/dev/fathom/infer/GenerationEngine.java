@@ -6,10 +6,8 @@ import dev.fathom.model.tokenizer.Tokenizer;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.Deque;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Generates responses to any mix of requests at the same time: one thread steps, and every step is one forward pass over the next rows of all
@@ -25,9 +23,7 @@ public final class GenerationEngine implements AutoCloseable {
     private final LanguageModel model;
     private final Tokenizer tokenizer;
     private final Options options;
-    private final BitSet endTokens = new BitSet();
-    private final BitSet hidden;
-    private final int[] endOfThinking;
+    private final TokenRoles roles;
     private final Scheduler scheduler;
     private final Thread thread;
     private final long seeds = System.nanoTime() ^ System.currentTimeMillis() << 20;
@@ -96,13 +92,9 @@ public final class GenerationEngine implements AutoCloseable {
         this.model = model;
         this.tokenizer = tokenizer;
         this.options = options;
-        endTokens.forEach(this.endTokens::set);
-        hidden = TextStream.hidden(tokenizer);
-        endOfThinking = tokenizer.id("</think>").isPresent()
-                ? new int[] {tokenizer.id("</think>").getAsInt()}
-                : new int[0];
+        this.roles = TokenRoles.of(tokenizer, endTokens);
         scheduler = new Scheduler(model, tokenizer.vocabularySize(), options);
-        status = scheduler.status(0);
+        status = scheduler.status();
         thread = Thread.ofPlatform().daemon().name("fathom-generation").unstarted(this::run);
     }
 
@@ -133,7 +125,7 @@ public final class GenerationEngine implements AutoCloseable {
 
     public EngineStatus status() {
         synchronized (lock) {
-            return status;
+            return status.withQueued(scheduler.waiting() + arrivals.size());
         }
     }
 
@@ -163,7 +155,7 @@ public final class GenerationEngine implements AutoCloseable {
                         "prompt: found token " + token + ", expected 0 to " + (model.vocabSize() - 1));
             }
         }
-        if (sampling.thinkingBudget() != null && endOfThinking.length == 0 && prompt.format() != ReasoningFormat.NONE) {
+        if (sampling.thinkingBudget() != null && roles.endOfThinking() < 0 && prompt.format() != ReasoningFormat.NONE) {
             throw new IllegalArgumentException(
                     "thinkingBudget: found " + sampling.thinkingBudget() + ", but the model has no token </think>");
         }
@@ -171,7 +163,7 @@ public final class GenerationEngine implements AutoCloseable {
             if (draining) {
                 throw new IllegalStateException("the generation engine is being closed");
             }
-            int queued = arrivals.size() + scheduler.waiting();
+            int queued = scheduler.waiting() + arrivals.size();
             if (queued >= options.maxQueued) {
                 throw new EngineBusyException(queued);
             }
@@ -182,9 +174,8 @@ public final class GenerationEngine implements AutoCloseable {
                     seed != null ? seed : Philox.bits(seeds, SEEDS, submitted, 0),
                     choice,
                     (int) Math.min(context, (long) length + sampling.maxTokens()),
-                    new TextStream(tokenizer, hidden, prompt.format(), sampling.stop()),
-                    endTokens,
-                    endOfThinking,
+                    new TextStream(tokenizer, roles.hidden(), prompt.format(), sampling.stop()),
+                    roles,
                     listener);
             submitted++;
             arrivals.add(sequence);
@@ -258,7 +249,7 @@ public final class GenerationEngine implements AutoCloseable {
                 scheduler.step();
             }
             synchronized (lock) {
-                status = scheduler.status(arrivals.size());
+                status = scheduler.status();
                 if (draining && scheduler.isIdle() && arrivals.isEmpty()) {
                     return;
                 }

@@ -24,6 +24,9 @@ public sealed interface GenerationEvent {
      * @param error what went wrong, for {@link FinishReason#ERROR} only
      */
     record End(
-            FinishReason reason, @Nullable String stop, boolean thinkingCut, Usage usage, @Nullable String error)
-            implements GenerationEvent {}
+            FinishReason reason,
+            @Nullable String stop,
+            boolean thinkingCut,
+            Usage usage,
+            @Nullable String error) implements GenerationEvent {}
 }

@@ -1,6 +1,5 @@
 package dev.fathom.infer;
 
-import dev.fathom.engine.Tensor;
 import dev.fathom.infer.SampledToken.Candidate;
 import dev.fathom.infer.SampledToken.LogProbs;
 import java.util.ArrayList;
@@ -13,9 +12,8 @@ final class LogProbTable {
 
     private LogProbTable() {}
 
-    /** @param logits one row, untouched; @param top how many alternatives */
-    static LogProbs of(Tensor logits, int chosen, int top) {
-        LogitRow row = new LogitRow(logits, 0);
+    /** @param row the model's own logits; @param top how many alternatives */
+    static LogProbs of(LogitRow row, int chosen, int top) {
         float max = row.largest();
         double logSum = Math.log(row.sumOfExponentials(1, max));
         List<Candidate> best = new ArrayList<>();

@@ -1,72 +1,57 @@
 package dev.fathom.infer;
 
+import dev.fathom.engine.LogitScan;
 import dev.fathom.engine.Tensor;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import dev.fathom.engine.WorkerPool;
 
-/** The logits of one place. */
-final class LogitRow {
-    private final MemorySegment memory;
-    private final int size;
-
-    LogitRow(Tensor logits, long row) {
-        this.size = Math.toIntExact(logits.columns());
-        this.memory = logits.rows(row, row + 1).segment();
-    }
-
+/** The logits of one place, while one worker of a pool looks at them. */
+record LogitRow(Tensor logits, long row, WorkerPool pool, int worker) {
     int size() {
-        return size;
+        return Math.toIntExact(logits.columns());
     }
 
     float get(int id) {
-        return memory.getAtIndex(ValueLayout.JAVA_FLOAT, id);
+        return logits.get(row, id);
     }
 
     void set(int id, float value) {
-        memory.setAtIndex(ValueLayout.JAVA_FLOAT, id, value);
+        logits.set(row, id, value);
     }
 
     /** Leaves out ids {@code from} (inclusive) to {@code to} (exclusive). */
     void exclude(int from, int to) {
-        for (int id = from; id < to; id++) {
-            set(id, Float.NEGATIVE_INFINITY);
-        }
+        LogitScan.fill(logits, row, from, to, Float.NEGATIVE_INFINITY);
     }
 
     /** Leaves out what is not in the mask. */
     void keep(long[] mask) {
-        for (int id = 0; id < size; id++) {
-            if ((mask[id >> 6] >>> id & 1) == 0) {
-                set(id, Float.NEGATIVE_INFINITY);
+        int size = size();
+        for (int from = 0; from < size; from += Long.SIZE) {
+            long word = from >> 6 < mask.length ? mask[from >> 6] : 0;
+            int to = Math.min(size, from + Long.SIZE);
+            if (word == 0) {
+                exclude(from, to);
+            } else {
+                for (int id = from; id < to; id++) {
+                    if ((word >>> id & 1) == 0) {
+                        set(id, Float.NEGATIVE_INFINITY);
+                    }
+                }
             }
         }
     }
 
     float largest() {
-        float largest = Float.NEGATIVE_INFINITY;
-        for (int id = 0; id < size; id++) {
-            largest = Math.max(largest, get(id));
-        }
-        return largest;
+        return LogitScan.largest(logits, row);
     }
 
-    /** Σ exp((l - max) / T) in double. */
+    /** Σ exp((l - max) / T). */
     double sumOfExponentials(float inverseTemperature, float max) {
-        double sum = 0;
-        for (int id = 0; id < size; id++) {
-            sum += Math.exp((get(id) - max) * inverseTemperature);
-        }
-        return sum;
+        return LogitScan.sumOfExponentials(logits, row, inverseTemperature, max, pool, worker);
     }
 
     /** Writes the ids of all logits of at least {@code threshold} in order and returns how many. */
     int atLeast(float threshold, int[] ids) {
-        int count = 0;
-        for (int id = 0; id < size; id++) {
-            if (get(id) >= threshold) {
-                ids[count++] = id;
-            }
-        }
-        return count;
+        return LogitScan.atLeast(logits, row, threshold, ids);
     }
 }

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * @param thinking whether it belongs to the thinking, its tags included
  * @param logProbs null unless asked for
  */
-public record SampledToken(int id, boolean thinking, @Nullable LogProbs logProbs) {
+public record SampledToken(
+        int id, boolean thinking, @Nullable LogProbs logProbs) {
     /**
      * Log-probabilities at the place of a token, in nats, by the model's own distribution (before penalties and temperature).
      *

@@ -2,6 +2,7 @@ package dev.fathom.infer;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Kernels;
+import dev.fathom.engine.LogitScan;
 import dev.fathom.engine.Philox;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.WorkerPool;
@@ -49,7 +50,9 @@ final class Sampler {
      * @param tokens for each row
      * @param logProbs for each row, null where nobody asked
      */
-    record Drawn(int[] tokens, @Nullable LogProbs[] logProbs) {}
+    record Drawn(int[] tokens, @Nullable LogProbs[] logProbs) {
+        static final Drawn NOTHING = new Drawn(new int[0], new LogProbs[0]);
+    }
 
     /**
      * Draws a token for every row.
@@ -67,6 +70,9 @@ final class Sampler {
                 int row = rows.row + i;
                 int index = sequence.length - sequence.promptLength + i;
                 temperatures.set(0, row, (float) sequence.sampling.temperature());
+                if (tokens < logits.columns()) {
+                    LogitScan.fill(logits, row, tokens, (int) logits.columns(), Float.NEGATIVE_INFINITY);
+                }
                 uniforms.set(0, row, Philox.uniform(sequence.seed, SAMPLING, sequence.choice, index));
                 if (sequence.sampling.logProbs() >= 0) {
                     Tensor original = workspace.allocate(DType.F32, 1, logits.columns());
@@ -75,7 +81,7 @@ final class Sampler {
                 }
             }
         }
-        pool.run(work.size(), (task, worker) -> prepare(logits, work.get(task), truncations[worker]));
+        pool.run(work.size(), (task, worker) -> prepare(logits, work.get(task), worker));
         Tensor drawn = workspace.allocate(DType.I32, n);
         kernels.sample(logits, temperatures, uniforms, drawn, workspace.allocate(DType.F32, n));
         int[] ids = drawn.toInts();
@@ -93,7 +99,8 @@ final class Sampler {
             for (int row = rows.row; row < rows.row + rows.count; row++) {
                 Tensor original = originals[row];
                 if (original != null) {
-                    logProbs[row] = LogProbTable.of(original, ids[row], rows.sequence.sampling.logProbs());
+                    logProbs[row] = LogProbTable.of(
+                            new LogitRow(original, 0, pool, worker), ids[row], rows.sequence.sampling.logProbs());
                 }
             }
         });
@@ -101,13 +108,12 @@ final class Sampler {
     }
 
     /** Leaves in each row the logits that are to be drawn from. */
-    private void prepare(Tensor logits, Rows work, Truncation truncation) {
+    private void prepare(Tensor logits, Rows work, int worker) {
         Sequence sequence = work.sequence;
         Sampling sampling = sequence.sampling;
         int guessed = 0;
         for (int i = 0; i < work.count; i++) {
-            LogitRow row = new LogitRow(logits, work.row + i);
-            row.exclude(tokens, row.size());
+            LogitRow row = new LogitRow(logits, work.row + i, pool, worker);
             if (i > 0) {
                 sequence.counts.add(sequence.tokens[sequence.length + i - 1], 1);
                 sequence.promptAndResponse.add(sequence.tokens[sequence.length + i - 1], 1);
@@ -119,7 +125,7 @@ final class Sampler {
                 row.keep(mask);
             }
             if (sampling.temperature() > 0) {
-                truncation.apply(
+                truncations[worker].apply(
                         row, 1 / (float) sampling.temperature(), sampling.topK(), sampling.topP(), sampling.minP());
             }
         }

@@ -71,11 +71,7 @@ public record Sampling(
         for (String text : stop) {
             require(!text.isEmpty(), "stop", "an empty text", "texts of at least one character");
         }
-        require(
-                logProbs >= -1 && logProbs <= MOST_LOG_PROBS,
-                "logProbs",
-                logProbs,
-                "-1 (none) to " + MOST_LOG_PROBS);
+        require(logProbs >= -1 && logProbs <= MOST_LOG_PROBS, "logProbs", logProbs, "-1 (none) to " + MOST_LOG_PROBS);
         if (thinkingBudget != null) {
             require(thinkingBudget >= 0, "thinkingBudget", thinkingBudget, "0 or more");
         }
@@ -89,79 +85,222 @@ public record Sampling(
 
     public Sampling withTemperature(double value) {
         return new Sampling(
-                value, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, maxTokens, stop,
-                logProbs, thinkingBudget, constraint);
+                value,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                stop,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withTopK(int value) {
         return new Sampling(
-                temperature, value, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, maxTokens,
-                stop, logProbs, thinkingBudget, constraint);
+                temperature,
+                value,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                stop,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withTopP(double value) {
         return new Sampling(
-                temperature, topK, value, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, maxTokens,
-                stop, logProbs, thinkingBudget, constraint);
+                temperature,
+                topK,
+                value,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                stop,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withMinP(double value) {
         return new Sampling(
-                temperature, topK, topP, value, repetitionPenalty, presencePenalty, frequencyPenalty, seed, maxTokens,
-                stop, logProbs, thinkingBudget, constraint);
+                temperature,
+                topK,
+                topP,
+                value,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                stop,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withRepetitionPenalty(double value) {
         return new Sampling(
-                temperature, topK, topP, minP, value, presencePenalty, frequencyPenalty, seed, maxTokens, stop,
-                logProbs, thinkingBudget, constraint);
+                temperature,
+                topK,
+                topP,
+                minP,
+                value,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                stop,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withPresencePenalty(double value) {
         return new Sampling(
-                temperature, topK, topP, minP, repetitionPenalty, value, frequencyPenalty, seed, maxTokens, stop,
-                logProbs, thinkingBudget, constraint);
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                value,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                stop,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withFrequencyPenalty(double value) {
         return new Sampling(
-                temperature, topK, topP, minP, repetitionPenalty, presencePenalty, value, seed, maxTokens, stop,
-                logProbs, thinkingBudget, constraint);
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                value,
+                seed,
+                maxTokens,
+                stop,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withSeed(@Nullable Long value) {
         return new Sampling(
-                temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, value, maxTokens,
-                stop, logProbs, thinkingBudget, constraint);
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                value,
+                maxTokens,
+                stop,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withMaxTokens(int value) {
         return new Sampling(
-                temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, value, stop,
-                logProbs, thinkingBudget, constraint);
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                value,
+                stop,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withStop(List<String> value) {
         return new Sampling(
-                temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, maxTokens,
-                value, logProbs, thinkingBudget, constraint);
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                value,
+                logProbs,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withLogProbs(int value) {
         return new Sampling(
-                temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, maxTokens,
-                stop, value, thinkingBudget, constraint);
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                stop,
+                value,
+                thinkingBudget,
+                constraint);
     }
 
     public Sampling withThinkingBudget(@Nullable Integer value) {
         return new Sampling(
-                temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, maxTokens,
-                stop, logProbs, value, constraint);
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                stop,
+                logProbs,
+                value,
+                constraint);
     }
 
     public Sampling withConstraint(@Nullable TokenConstraint value) {
         return new Sampling(
-                temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, maxTokens,
-                stop, logProbs, thinkingBudget, value);
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                stop,
+                logProbs,
+                thinkingBudget,
+                value);
     }
 }

@@ -1,54 +1,62 @@
 package dev.fathom.infer;
 
-import dev.fathom.engine.DType;
 import dev.fathom.engine.KeyValueStore;
-import dev.fathom.engine.Ops;
-import dev.fathom.engine.Segments;
-import dev.fathom.engine.Tensor;
-import dev.fathom.engine.Variable;
-import dev.fathom.engine.Workspace;
-import dev.fathom.model.Batch;
+import dev.fathom.infer.GenerationEngine.Options;
+import dev.fathom.infer.KeyValueMemory.Span;
+import dev.fathom.infer.ModelRunner.Part;
 import dev.fathom.model.LanguageModel;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** FIRST VERSION. */
+/**
+ * Decides which rows are computed next. Requests begin in the order they came. Every step has the next row of each request that is being
+ * answered, and parts of prompts in what is left of its rows. When memory runs out, the youngest request gives up its place, waits and begins
+ * again with what it has so far: the oldest one always goes on, so each comes to its end.
+ *
+ * <p>For the engine's thread.
+ */
 final class Scheduler {
     private static final System.Logger LOGGER = System.getLogger(Scheduler.class.getName());
 
-    private final LanguageModel model;
-    private final GenerationEngine.Options options;
-    private final List<KeyValueStore> stores = new ArrayList<>();
-    private final Workspace workspace = new Workspace();
-    private final Sampler sampler;
-    private final int capacity;
-    private final Deque<Integer> freeSlots = new ArrayDeque<>();
+    /** Positions a new sequence gets beside those of its prompt. */
+    private static final int FIRST_ROOM = 4 * KeyValueStore.TILE;
+
+    /** Most positions a growing sequence gets beyond what it needs. */
+    private static final int MOST_ROOM = 64 * KeyValueStore.TILE;
+
+    /** Tiles that must be left for each sequence under way when another begins: else it might have to stop again at once. */
+    private static final int RESERVE = 4;
+
+    /** Part of a step's rows that prompts get at least. */
+    private static final int PROMPT_SHARE = 4;
+
+    private final Options options;
+    private final KeyValueMemory memory;
+    private final ModelRunner runner;
+
+    /** Both from the oldest to the youngest, and all of those running are older than all that wait. */
     private final Deque<Sequence> waiting = new ArrayDeque<>();
-    private List<Running> running = new ArrayList<>();
-    private volatile int waitingCount;
+
+    private final List<Sequence> running = new ArrayList<>();
+    private volatile int waitingCount; // for threads that submit
     private long promptTokens;
+    private long cachedTokens;
     private long completionTokens;
+    private long preemptions;
     private long steps;
 
-    private record Running(Sequence sequence, int slot) {}
-
-    Scheduler(LanguageModel model, int vocabulary, GenerationEngine.Options options) {
-        this.model = model;
+    Scheduler(LanguageModel model, int vocabulary, Options options) {
         this.options = options;
-        int tile = KeyValueStore.TILE;
-        capacity = (int) (Math.min(model.maxPositionEmbeddings(), options.positions()) + tile - 1) / tile * tile;
-        int slots = (int) Math.max(1, Math.min(options.maxRunning(), options.positions() / capacity));
+        List<KeyValueStore> stores = new ArrayList<>();
         for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
-            stores.add(model.allocateKeyValues((long) slots * capacity));
+            stores.add(model.allocateKeyValues(
+                    (options.positions() + KeyValueStore.TILE - 1) / KeyValueStore.TILE * KeyValueStore.TILE));
         }
-        for (int slot = 0; slot < slots; slot++) {
-            freeSlots.add(slot);
-        }
-        sampler = new Sampler(model.engine().kernels(), model.engine().pool(), Math.min(vocabulary, model.vocabSize()));
+        memory = new KeyValueMemory(stores, model.engine().pool());
+        runner = new ModelRunner(model, stores, vocabulary);
     }
 
     void add(Sequence sequence) {
@@ -56,6 +64,7 @@ final class Scheduler {
         waitingCount = waiting.size();
     }
 
+    /** Requests that wait; from any thread. */
     int waiting() {
         return waitingCount;
     }
@@ -66,129 +75,166 @@ final class Scheduler {
 
     void cancelAll() {
         waiting.forEach(Sequence::cancel);
-        running.forEach(it -> it.sequence.cancel());
+        running.forEach(Sequence::cancel);
     }
 
-    EngineStatus status(int arrivals) {
+    EngineStatus status() {
         return new EngineStatus(
                 running.size(),
-                waiting.size() + arrivals,
-                options.positions(),
-                running.stream().mapToLong(it -> it.sequence.computed).sum(),
-                0,
+                waiting.size(),
+                memory.positions(),
+                memory.positionsOf(true),
+                memory.positionsOf(false),
                 promptTokens,
-                0,
+                cachedTokens,
                 completionTokens,
-                0,
+                preemptions,
                 steps);
     }
 
+    /** One forward pass, and what comes before and after it. */
     void step() {
-        waiting.removeIf(sequence -> {
-            if (sequence.isCancelled()) {
-                end(sequence, FinishReason.CANCELLED, null);
-            }
-            return sequence.isCancelled();
-        });
-        List<Running> going = new ArrayList<>();
-        for (Running it : running) {
-            if (it.sequence.isCancelled()) {
-                end(it.sequence, FinishReason.CANCELLED, null);
-                freeSlots.add(it.slot);
-            } else {
-                going.add(it);
-            }
-        }
-        while (!waiting.isEmpty() && !freeSlots.isEmpty() && going.size() < options.maxRunning()) {
-            Sequence sequence = waiting.remove();
-            promptTokens += sequence.promptLength;
-            going.add(new Running(sequence, freeSlots.remove()));
-        }
+        waiting.removeIf(this::endIfCancelled);
+        running.removeIf(this::endIfCancelled);
+        admit();
+        List<Part> parts = plan();
         waitingCount = waiting.size();
-        running = going;
-        if (going.isEmpty()) {
+        if (!parts.isEmpty()) {
+            run(parts);
+            running.removeIf(sequence -> sequence.reason() != null);
+        }
+    }
+
+    private boolean endIfCancelled(Sequence sequence) {
+        boolean cancelled = sequence.isCancelled();
+        if (cancelled) {
+            end(sequence, FinishReason.CANCELLED, null);
+        }
+        return cancelled;
+    }
+
+    private void admit() {
+        while (!waiting.isEmpty() && running.size() < options.maxRunning()) {
+            Sequence sequence = waiting.getFirst();
+            int positions = Math.min(sequence.limit, sequence.length + FIRST_ROOM);
+            if (!running.isEmpty()
+                    && memory.available() < KeyValueMemory.tiles(positions) + RESERVE * running.size()) {
+                return;
+            }
+            // The last token is computed in any case: what comes next is read off its row.
+            Span span = memory.allocate(positions, sequence.tokens, options.prefixReuse() ? sequence.length - 1 : 0);
+            if (span == null) {
+                return;
+            }
+            waiting.removeFirst();
+            if (sequence.begin(span)) {
+                promptTokens += sequence.promptLength;
+                cachedTokens += sequence.computed;
+            }
+            running.add(sequence);
+        }
+    }
+
+    /** The rows of the next step, the oldest sequence first, each with room for its rows. */
+    private List<Part> plan() {
+        int answering = 0;
+        for (Sequence sequence : running) {
+            answering += sequence.length - sequence.computed == 1 ? 1 : 0;
+        }
+        int promptRows = Math.max(options.rowsPerStep() - answering, Math.max(1, options.rowsPerStep() / PROMPT_SHARE));
+        List<Part> parts = new ArrayList<>();
+        for (int i = 0; i < running.size(); i++) { // it may become shorter on the way
+            Sequence sequence = running.get(i);
+            int left = sequence.length - sequence.computed;
+            int end = sequence.computed < sequence.promptLength ? sequence.promptLength : sequence.length;
+            int rows = left == 1 ? 1 : Math.min(end - sequence.computed, promptRows);
+            if (rows > 0 && makeRoom(sequence, sequence.computed + rows)) {
+                promptRows -= left == 1 ? 0 : rows;
+                parts.add(new Part(sequence, rows));
+            }
+        }
+        return parts;
+    }
+
+    /** Room for a sequence to grow, if need be at the expense of younger ones; false if it had to give up its own. */
+    private boolean makeRoom(Sequence sequence, int positions) {
+        Span span = sequence.span();
+        // More than it needs now, so that a sequence that grows long is not moved often.
+        int generous = Math.min(sequence.limit, positions + Math.min(positions / 4, MOST_ROOM));
+        if (span.positions() >= positions || memory.grow(span, generous) || memory.grow(span, positions)) {
+            return true;
+        }
+        while (running.getLast() != sequence) {
+            preempt(running.removeLast());
+            if (memory.grow(span, positions)) {
+                return true;
+            }
+        }
+        preempt(running.removeLast());
+        return false;
+    }
+
+    private void preempt(Sequence sequence) {
+        preemptions++;
+        memory.retire(sequence.giveUp());
+        waiting.addFirst(sequence);
+    }
+
+    /** A step that fails is tried again with each sequence by itself, so that only those fail that cannot be computed. */
+    private void run(List<Part> parts) {
+        Sampler.Drawn drawn;
+        try {
+            drawn = runner.run(parts);
+        } catch (RuntimeException | Error e) {
+            if (parts.size() == 1) {
+                fail(parts.getFirst().sequence(), e);
+            } else {
+                parts.forEach(part -> run(List.of(part)));
+            }
             return;
         }
+        take(parts, drawn);
+    }
+
+    private void take(List<Part> parts, Sampler.Drawn drawn) {
         steps++;
-        try {
-            forward(going);
-        } catch (RuntimeException | Error e) {
-            LOGGER.log(System.Logger.Level.ERROR, "a generation step failed", e);
-            for (Running it : going) {
-                if (it.sequence.reason() == null) {
-                    end(it.sequence, FinishReason.ERROR, String.valueOf(e.getMessage()));
+        int row = 0;
+        for (Part part : parts) {
+            Sequence sequence = part.sequence();
+            boolean samples = part.samples();
+            sequence.computed += part.rows();
+            memory.fill(sequence.span(), sequence.computed);
+            memory.publish(sequence.span(), sequence.tokens, Math.min(sequence.computed, sequence.promptLength));
+            if (samples) {
+                completionTokens++;
+                try {
+                    sequence.append(drawn.tokens()[row], drawn.logProbs()[row]);
+                    sequence.report();
+                } catch (RuntimeException e) {
+                    fail(sequence, e);
                 }
-            }
-        }
-        running = new ArrayList<>();
-        for (Running it : going) {
-            if (it.sequence.reason() == null) {
-                running.add(it);
-            } else {
-                freeSlots.add(it.slot);
+                row++;
+                FinishReason reason = sequence.reason();
+                if (reason != null && sequence.hasSpan()) {
+                    memory.retire(sequence.giveUp());
+                }
             }
         }
     }
 
-    private static void end(Sequence sequence, FinishReason reason, @Nullable String error) {
+    private void fail(Sequence sequence, Throwable e) {
+        LOGGER.log(System.Logger.Level.ERROR, "a request failed", e);
+        end(sequence, FinishReason.ERROR, e.getMessage() == null ? e.toString() : e.getMessage());
+    }
+
+    private void end(Sequence sequence, FinishReason reason, @Nullable String error) {
+        if (sequence.hasSpan()) {
+            memory.retire(sequence.giveUp());
+        }
         try {
             sequence.end(reason, error);
         } catch (RuntimeException e) {
             LOGGER.log(System.Logger.Level.WARNING, "a listener failed", e);
-        }
-    }
-
-    private void forward(List<Running> going) {
-        workspace.reset();
-        int n = going.size();
-        int budget = options.rowsPerStep();
-        List<int[]> rows = new ArrayList<>();
-        List<Running> part = new ArrayList<>();
-        for (Running it : going) {
-            int left = it.sequence.length - it.sequence.computed;
-            int count = left == 1 ? 1 : Math.min(left, Math.max(1, budget));
-            budget -= count;
-            rows.add(Arrays.copyOfRange(it.sequence.tokens, it.sequence.computed, it.sequence.computed + count));
-            part.add(it);
-        }
-        int[] rowStart = new int[n];
-        int[] rowCount = new int[n];
-        int[] position = new int[n];
-        long[] slot = new long[n];
-        int start = 0;
-        List<Integer> last = new ArrayList<>();
-        List<Sampler.Rows> work = new ArrayList<>();
-        for (int i = 0; i < n; i++) {
-            Sequence sequence = part.get(i).sequence;
-            rowStart[i] = start;
-            rowCount[i] = rows.get(i).length;
-            position[i] = sequence.computed;
-            slot[i] = (long) part.get(i).slot * capacity;
-            start += rowCount[i];
-            if (sequence.computed + rowCount[i] == sequence.length) {
-                work.add(new Sampler.Rows(sequence, last.size(), 1));
-                last.add(start - 1);
-            }
-        }
-        Batch batch = Batch.of(rows, new Segments(n, rowStart, rowCount, position, slot), workspace);
-        Ops ops = Ops.inference(model.engine(), workspace);
-        LanguageModel.States states = model.forward(ops, batch, model.newRoutingLog(), stores::get);
-        for (int i = 0; i < n; i++) {
-            part.get(i).sequence.computed += rowCount[i];
-        }
-        if (work.isEmpty()) {
-            return;
-        }
-        Tensor lastRows = workspace.allocate(DType.I32, last.size());
-        for (int i = 0; i < last.size(); i++) {
-            lastRows.setInt(0, i, last.get(i));
-        }
-        Variable hidden = ops.selectRows(states.normed(), lastRows);
-        Sampler.Drawn drawn = sampler.draw(ops.logits(hidden, model.head()), work, workspace);
-        for (Sampler.Rows it : work) {
-            it.sequence().append(drawn.tokens()[it.row()], drawn.logProbs()[it.row()]);
-            completionTokens++;
-            it.sequence().report();
         }
     }
 }

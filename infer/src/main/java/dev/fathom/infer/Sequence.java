@@ -2,11 +2,12 @@ package dev.fathom.infer;
 
 import dev.fathom.infer.GenerationEvent.End;
 import dev.fathom.infer.GenerationEvent.Tokens;
+import dev.fathom.infer.KeyValueMemory.Span;
 import dev.fathom.infer.SampledToken.LogProbs;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.BitSet;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** A request on its way through the engine: its tokens, how far they are computed, its text. All but {@link #cancel} is for the engine's thread. */
@@ -24,9 +25,6 @@ final class Sequence implements Generation {
     /** Tokens whose keys and values are in memory. */
     int computed;
 
-    /** Tokens of the prompt that were found in memory when the request began. */
-    int cached;
-
     /** Longest this may become. */
     final int limit;
 
@@ -36,11 +34,13 @@ final class Sequence implements Generation {
     /** How often each token is in prompt and response, for the repetition penalty. */
     final TokenCounts promptAndResponse = new TokenCounts();
 
+    private @Nullable Span span;
+    private boolean begun;
+    private int cached;
     private final GenerationListener listener;
     private final TextStream text;
-    private final BitSet endTokens;
-    private final int[] endOfThinking;
-    private int forcedSoFar;
+    private final TokenRoles roles;
+    private final ReasoningFormat format;
     private int reasoningTokens;
     private TokenConstraint.@Nullable State place;
     private final List<SampledToken> news = new ArrayList<>();
@@ -56,8 +56,7 @@ final class Sequence implements Generation {
             long choice,
             int limit,
             TextStream text,
-            BitSet endTokens,
-            int[] endOfThinking,
+            TokenRoles roles,
             GenerationListener listener) {
         this.sampling = sampling;
         this.seed = seed;
@@ -67,8 +66,8 @@ final class Sequence implements Generation {
         this.length = promptLength;
         this.limit = limit;
         this.text = text;
-        this.endTokens = endTokens;
-        this.endOfThinking = endOfThinking;
+        this.roles = roles;
+        this.format = prompt.format();
         this.listener = listener;
         if (sampling.constraint() != null) {
             place = sampling.constraint().start();
@@ -94,8 +93,38 @@ final class Sequence implements Generation {
         return cancelled;
     }
 
+    /** Takes its place in memory, where some of its tokens may be computed already; true the first time. */
+    boolean begin(Span place) {
+        span = place;
+        computed = place.length();
+        boolean first = !begun;
+        if (first) {
+            begun = true;
+            cached = computed;
+        }
+        return first;
+    }
+
+    /** Its place in memory. */
+    Span span() {
+        return Objects.requireNonNull(span, "a sequence that has not begun");
+    }
+
+    boolean hasSpan() {
+        return span != null;
+    }
+
+    /** Leaves its place in memory. */
+    Span giveUp() {
+        Span place = span();
+        span = null;
+        computed = 0;
+        return place;
+    }
+
     /** Why it ended, null while it goes on. */
-    @Nullable FinishReason reason() {
+    @Nullable
+    FinishReason reason() {
         return reason;
     }
 
@@ -106,9 +135,12 @@ final class Sequence implements Generation {
             return null;
         }
         long[] mask = new long[(vocabulary + 63) >> 6];
-        at.allow(mask);
+        at.allow(mask, limit - length);
+        if (format == ReasoningFormat.TAGGED && length == promptLength && roles.beginOfThinking() >= 0) {
+            mask[roles.beginOfThinking() >> 6] |= 1L << roles.beginOfThinking();
+        }
         if (at.mayEnd()) {
-            endTokens.stream().forEach(id -> mask[id >> 6] |= 1L << id);
+            roles.ends().stream().forEach(id -> mask[id >> 6] |= 1L << id);
         }
         for (long word : mask) {
             if (word != 0) {
@@ -125,14 +157,11 @@ final class Sequence implements Generation {
         if (budget == null || ahead > 0 || !text.isThinking() || reasoningTokens < budget) {
             return -1;
         }
-        return endOfThinking[forcedSoFar];
+        return roles.endOfThinking();
     }
 
     /** Takes the next token of the response. */
     void append(int token, @Nullable LogProbs logProbs) {
-        if (forcedToken(0) == token) {
-            forcedSoFar = Math.min(forcedSoFar + 1, endOfThinking.length - 1);
-        }
         boolean thinking = text.isThinking();
         if (length == tokens.length) {
             tokens = Arrays.copyOf(tokens, 2 * length);
@@ -144,14 +173,14 @@ final class Sequence implements Generation {
         if (sampling.repetitionPenalty() != 1) {
             promptAndResponse.add(token, 1);
         }
-        if (endTokens.get(token)) {
+        if (roles.ends().get(token)) {
             reason = FinishReason.STOP;
         } else {
+            show(text.add(token));
+            thinking |= text.isThinking();
             if (place != null && !thinking) {
                 place = place.next(token);
             }
-            show(text.add(token));
-            thinking |= text.isThinking();
             if (text.stop() != null) {
                 reason = FinishReason.STOP;
             } else if (length == limit) {

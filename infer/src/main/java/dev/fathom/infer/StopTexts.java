@@ -14,7 +14,8 @@ final class StopTexts {
     }
 
     /** The stop text that came, null while none did. */
-    @Nullable String found() {
+    @Nullable
+    String found() {
         return found;
     }
 

@@ -1,6 +1,5 @@
 package dev.fathom.infer;
 
-import dev.fathom.model.tokenizer.SpecialTokens.SpecialToken;
 import dev.fathom.model.tokenizer.StreamingDecoder;
 import dev.fathom.model.tokenizer.Tokenizer;
 import java.util.BitSet;
@@ -18,24 +17,13 @@ final class TextStream {
     private final @Nullable AnswerTags tags;
     private final StopTexts stops;
 
-    /** @param hidden tokens without a text of their own: {@link #hidden(Tokenizer)} */
+    /** @param hidden {@link TokenRoles#hidden} */
     TextStream(Tokenizer tokenizer, BitSet hidden, ReasoningFormat format, List<String> stops) {
         this.decoder = tokenizer.streamingDecoder();
         this.hidden = hidden;
         this.parser = format == ReasoningFormat.NONE ? null : new ReasoningParser(format == ReasoningFormat.OPEN);
         this.tags = format == ReasoningFormat.ANSWER_TAGS ? new AnswerTags() : null;
         this.stops = new StopTexts(stops);
-    }
-
-    /** The tokens of a vocabulary that steer and are no part of a text. */
-    static BitSet hidden(Tokenizer tokenizer) {
-        BitSet hidden = new BitSet();
-        for (SpecialToken token : tokenizer.specialTokens().tokens()) {
-            if (token.control()) {
-                tokenizer.id(token.text()).ifPresent(hidden::set);
-            }
-        }
-        return hidden;
     }
 
     /** Takes the next token. */
@@ -69,7 +57,8 @@ final class TextStream {
     }
 
     /** The stop text that came, null while none did. */
-    @Nullable String stop() {
+    @Nullable
+    String stop() {
         return stops.found();
     }
 }

@@ -18,8 +18,10 @@ public interface TokenConstraint {
          * {@link #mayEnd}.
          *
          * @param mask bit {@code id % 64} of word {@code id / 64} stands for a token
+         * @param remaining tokens that the response may still have, this one and the one that ends it included: what cannot be completed with so
+         *     many need not be begun
          */
-        void allow(long[] mask);
+        void allow(long[] mask, int remaining);
 
         /** Whether the answer may end here. Where nothing else is allowed, it ends. */
         boolean mayEnd();

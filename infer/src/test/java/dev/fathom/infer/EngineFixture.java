@@ -63,7 +63,7 @@ final class EngineFixture {
         }
         Sampling sampling = Sampling.DEFAULT
                 .withSeed((long) i)
-                .withMaxTokens(1 + pick(i, 1, 40))
+                .withMaxTokens(1 + pick(i, 1, i % 8 == 0 ? 200 : 30))
                 .withTemperature(i % 5 == 0 ? 0 : 0.5 + pick(i, 2, 100) / 100.0)
                 .withTopK(i % 4 == 1 ? 1 + pick(i, 3, 20) : 0)
                 .withTopP(i % 3 == 1 ? 0.3 + pick(i, 4, 70) / 100.0 : 1)
