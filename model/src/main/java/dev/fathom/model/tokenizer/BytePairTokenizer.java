@@ -174,6 +174,12 @@ public final class BytePairTokenizer implements Tokenizer {
         return token == null ? "" : token;
     }
 
+    @Override
+    public byte[] bytes(int id) {
+        requireToken(id);
+        return Arrays.copyOfRange(bytes, offsets[id], offsets[id + 1]);
+    }
+
     private void requireToken(int id) {
         if (id < 0 || id >= size) {
             throw new TokenizerException("token id: found " + id + ", expected 0 to " + (size - 1));

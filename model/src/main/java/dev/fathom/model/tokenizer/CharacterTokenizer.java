@@ -1,6 +1,7 @@
 package dev.fathom.model.tokenizer;
 
 import dev.fathom.model.tokenizer.SpecialTokens.SpecialToken;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -183,6 +184,11 @@ public final class CharacterTokenizer implements Tokenizer {
             throw new TokenizerException("token id: found " + id + ", expected 0 to " + (tokens.length - 1));
         }
         return tokens[id];
+    }
+
+    @Override
+    public byte[] bytes(int id) {
+        return token(id).getBytes(StandardCharsets.UTF_8);
     }
 
     @Override

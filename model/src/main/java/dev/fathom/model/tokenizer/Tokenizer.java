@@ -49,6 +49,14 @@ public interface Tokenizer {
     /** The token of an id as the vocabulary spells it. */
     String token(int id);
 
+    /**
+     * The bytes that a token stands for, not always whole characters; none for an id that stands for nothing. A special token is its
+     * text.
+     *
+     * @throws TokenizerException naming an id outside the vocabulary
+     */
+    byte[] bytes(int id);
+
     /** The id of a token as the vocabulary spells it. */
     OptionalInt id(String token);
 
