@@ -106,7 +106,8 @@ final class Avx512Gemm implements Gemm {
         }
         int panels = weights.panels().count();
         long work = (long) weights.length() * weights.panels().columns() * rows / TASK_WORK;
-        int wanted = pool.parallelism() == 1 ? 1 : (int) Math.clamp(work, 1, (long) pool.parallelism() * TASKS_PER_THREAD);
+        int wanted =
+                pool.parallelism() == 1 ? 1 : (int) Math.clamp(work, 1, (long) pool.parallelism() * TASKS_PER_THREAD);
         // A task walks the weights of its rows once: large weights are divided, small ones walked by many tasks.
         int rowTasks = weights.groupBytes() > SHARED_WEIGHTS ? 1 : wanted;
         int height = Math.clamp((tiles(rows) + rowTasks - 1) / rowTasks, 1, MAX_TILES);

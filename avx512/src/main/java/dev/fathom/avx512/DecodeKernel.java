@@ -287,8 +287,7 @@ final class DecodeKernel {
         code.broadcast32(BROADCAST, Address.of(RAX));
         for (int panel = 0; panel < panels; panel++) {
             int pointer = pointers[panel / 3];
-            Address place =
-                    panel % 3 == 0 ? Address.of(pointer) : Address.indexed(pointer, R8, panel % 3 == 1 ? 1 : 2);
+            Address place = panel % 3 == 0 ? Address.of(pointer) : Address.indexed(pointer, R8, panel % 3 == 1 ? 1 : 2);
             code.dotBf16(panel, BROADCAST, place);
             code.loadAddress(R9, place);
             code.prefetch(Prefetch.ONCE, Address.indexed(R9, R10, 1));

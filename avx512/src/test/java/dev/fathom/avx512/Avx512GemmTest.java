@@ -53,6 +53,11 @@ class Avx512GemmTest {
     }
 
     @Test
+    void productsMayBePartsOfTasks() {
+        GemmContract.productsMayBePartsOfTasks(Avx512GemmTest::open);
+    }
+
+    @Test
     void refreshSeesNewWeights() {
         GemmContract.refreshSeesNewWeights(Precision.BF16, Avx512GemmTest::open);
     }

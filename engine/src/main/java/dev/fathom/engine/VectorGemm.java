@@ -103,11 +103,7 @@ public final class VectorGemm implements Gemm {
         Gemm.requireOperand(xRole, x, groups.rows(), length);
         y.require(yRole, DType.F32, groups.rows(), results);
         Product product = new Product(x, groups, panels, length, results, y, accumulate);
-        if (product.tasks > 1) {
-            pool.run(product.tasks, product);
-        } else if (product.tasks == 1) {
-            product.run(0, 0);
-        }
+        pool.run(product.tasks, product);
         // The tasks know addresses only: without these the collector might free a tensor while it is read.
         Reference.reachabilityFence(x);
         Reference.reachabilityFence(y);
@@ -125,11 +121,7 @@ public final class VectorGemm implements Gemm {
             throw new IllegalArgumentException("dw must be dense, is " + dw);
         }
         Gradient gradient = new Gradient(dy, x, groups, dw);
-        if (gradient.tasks > 1) {
-            pool.run(gradient.tasks, gradient);
-        } else {
-            gradient.run(0, 0);
-        }
+        pool.run(gradient.tasks, gradient);
         Reference.reachabilityFence(dy);
         Reference.reachabilityFence(x);
         Reference.reachabilityFence(dw);

@@ -152,8 +152,7 @@ final class VectorLogProbs {
      *
      * @param out where the exponentials go, or 0 if they are not wanted
      */
-    static void exponentials(
-            long row, float inverseTemperature, float max, int vocabulary, long lanes, long out) {
+    static void exponentials(long row, float inverseTemperature, float max, int vocabulary, long lanes, long out) {
         long products = lanes + Lanes.BYTES;
         for (int part = 0; part < Lanes.VIRTUAL; part += Lanes.COUNT) {
             FloatVector sum = FloatVector.zero(SPECIES);

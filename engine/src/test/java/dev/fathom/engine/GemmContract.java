@@ -21,6 +21,21 @@ public final class GemmContract {
         }
     }
 
+    /** Products that are part of a task run on that task's thread, in its memory: many at once are what each is alone. */
+    public static void productsMayBePartsOfTasks(Function<WorkerPool, Gemm> open) {
+        try (WorkerPool pool = new WorkerPool(3);
+                Gemm gemm = open.apply(pool)) {
+            GemmTestCase operands = new GemmTestCase(9, 70, 130, true, 5, 0, 29);
+            Products alone = Products.of(gemm, operands, operands.x, operands.dy);
+            pool.run(60, (task, worker) -> {
+                Products inside = Products.of(gemm, operands, operands.x, operands.dy);
+                Tensors.assertSameBits("y", inside.y, alone.y);
+                Tensors.assertSameBits("dx", inside.dx, alone.dx);
+                Tensors.assertSameBits("dw", inside.dw, alone.dw);
+            });
+        }
+    }
+
     public static void resultsDifferFromExactChainsByRoundingOnly(
             Precision precision, Function<WorkerPool, Gemm> open) {
         try (WorkerPool pool = new WorkerPool(2);

@@ -101,6 +101,12 @@ class VectorGemmTest {
 
     @ParameterizedTest
     @EnumSource(Precision.class)
+    void productsMayBePartsOfTasks(Precision precision) {
+        GemmContract.productsMayBePartsOfTasks(pool -> new VectorGemm(precision, pool));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Precision.class)
     void refreshSeesNewWeights(Precision precision) {
         try (WorkerPool pool = new WorkerPool(2);
                 Gemm gemm = new VectorGemm(precision, pool)) {

@@ -177,8 +177,9 @@ public final class OneDnnGemm implements Gemm {
             this.parts = weights.parts.size();
             int rows = groups.rows();
             long work = (long) weights.length * weights.results * rows / TASK_WORK;
-            long wanted =
-                    pool.parallelism() == 1 ? 1 : Math.clamp(work / parts, 1, (long) pool.parallelism() * TASKS_PER_THREAD);
+            long wanted = pool.parallelism() == 1
+                    ? 1
+                    : Math.clamp(work / parts, 1, (long) pool.parallelism() * TASKS_PER_THREAD);
             int height = OneDnnMatmul.MAX_ROWS;
             while (height > 16 && rows < height * (wanted - 1)) {
                 height /= 2;

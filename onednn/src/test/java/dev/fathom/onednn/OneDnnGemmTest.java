@@ -55,6 +55,12 @@ class OneDnnGemmTest {
 
     @ParameterizedTest
     @EnumSource(Precision.class)
+    void productsMayBePartsOfTasks(Precision precision) {
+        GemmContract.productsMayBePartsOfTasks(pool -> open(precision, pool));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Precision.class)
     void refreshSeesNewWeights(Precision precision) {
         GemmContract.refreshSeesNewWeights(precision, pool -> open(precision, pool));
     }
