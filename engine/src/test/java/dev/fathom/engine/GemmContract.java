@@ -25,7 +25,7 @@ public final class GemmContract {
     public static void productsMayBePartsOfTasks(Function<WorkerPool, Gemm> open) {
         try (WorkerPool pool = new WorkerPool(3);
                 Gemm gemm = open.apply(pool)) {
-            GemmTestCase operands = new GemmTestCase(9, 70, 130, true, 5, 0, 29);
+            GemmTestCase operands = new GemmTestCase(9, 40, 130, true, 29);
             Products alone = Products.of(gemm, operands, operands.x, operands.dy);
             pool.run(60, (task, worker) -> {
                 Products inside = Products.of(gemm, operands, operands.x, operands.dy);
