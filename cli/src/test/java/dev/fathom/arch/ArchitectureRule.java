@@ -16,6 +16,7 @@ import dev.fathom.archfixture.engine.EngineThatKnowsModels;
 import dev.fathom.archfixture.engine.EngineThatOpensFiles;
 import dev.fathom.archfixture.engine.EngineThatUsesALibrary;
 import dev.fathom.archfixture.infer.InferThatKnowsLearning;
+import dev.fathom.archfixture.langchain4j.LangChain4jThatKnowsTheServer;
 import dev.fathom.archfixture.learn.LearnThatDrawsAnyRandomNumber;
 import dev.fathom.archfixture.learn.LearnThatEndsTheJvm;
 import dev.fathom.archfixture.learn.LearnThatKnowsTheCli;
@@ -30,6 +31,7 @@ import dev.fathom.archfixture.model.ModelThatUsesAParallelStream;
 import dev.fathom.archfixture.model.ModelThatUsesUnsafe;
 import dev.fathom.archfixture.onednn.OneDnnThatKnowsModels;
 import dev.fathom.archfixture.plan.PlanThatKnowsLearning;
+import dev.fathom.archfixture.serve.ServeThatKnowsLearning;
 import java.io.Console;
 import java.util.Arrays;
 import java.util.Collection;
@@ -62,18 +64,20 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
     static final String VIOLATIONS = "dev.fathom.archfixture";
 
     /** For each module, the modules it may know. Whoever adds a module adds it here. */
-    static final Map<String, Set<String>> ARROWS = Map.of(
-            "engine", Set.of(),
-            "avx512", Set.of("engine"),
-            "onednn", Set.of("engine"),
-            "model", Set.of("engine"),
-            "infer", Set.of("model", "engine"),
-            "learn", Set.of("infer", "model", "engine"),
+    static final Map<String, Set<String>> ARROWS = Map.ofEntries(
+            Map.entry("engine", Set.of()),
+            Map.entry("avx512", Set.of("engine")),
+            Map.entry("onednn", Set.of("engine")),
+            Map.entry("model", Set.of("engine")),
+            Map.entry("infer", Set.of("model", "engine")),
+            Map.entry("serve", Set.of("infer", "model", "engine")),
+            Map.entry("langchain4j", Set.of("infer", "model", "engine")),
+            Map.entry("learn", Set.of("infer", "model", "engine")),
             // No tensors: not even engine.
-            "plan", Set.of("model"),
-            "bench", Set.of("learn", "infer", "model", "engine"),
+            Map.entry("plan", Set.of("model")),
+            Map.entry("bench", Set.of("learn", "infer", "model", "engine")),
             // Not onednn: providers of kernels are found by ServiceLoader and may be absent.
-            "cli", Set.of("bench", "learn", "infer", "plan", "model", "engine"));
+            Map.entry("cli", Set.of("bench", "serve", "learn", "infer", "plan", "model", "engine")));
 
     private static final Set<String> COMMON_POOL_METHODS = Set.of("parallelStream", "parallel");
     private static final Set<String> ARRAYS_METHODS = Set.of("parallelSort", "parallelPrefix", "parallelSetAll");
@@ -89,6 +93,8 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
             arrows("onednn", OneDnnThatKnowsModels.class),
             arrows("model", ModelThatKnowsInference.class),
             arrows("infer", InferThatKnowsLearning.class),
+            arrows("serve", ServeThatKnowsLearning.class),
+            arrows("langchain4j", LangChain4jThatKnowsTheServer.class),
             arrows("learn", LearnThatKnowsTheCli.class),
             arrows("bench", BenchThatKnowsTheCli.class),
             arrows("plan", PlanThatKnowsLearning.class),

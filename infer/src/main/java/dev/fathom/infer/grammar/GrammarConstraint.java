@@ -33,9 +33,9 @@ public final class GrammarConstraint implements TokenConstraint {
         this.shortest = shape.shortest();
     }
 
-    /** Tokens that there must be room for. */
-    public int shortest() {
-        return shortest;
+    /** Tokens that there must be room for, the one that ends the response included. */
+    public int leastTokens() {
+        return shortest + 1;
     }
 
     @Override
@@ -57,8 +57,10 @@ public final class GrammarConstraint implements TokenConstraint {
                 all = table.mask(node, Integer.MAX_VALUE);
                 node.tokens = all;
             }
-            long[] words = all.longest() < remaining ? all.words() : table.mask(node, remaining - 1).words();
-            for (int i = 0; i < words.length; i++) {
+            // Behind this token there is room for all others but the one that ends the response.
+            int room = remaining - 2;
+            long[] words = all.longest() <= room ? all.words() : table.mask(node, room).words();
+            for (int i = 0; i < Math.min(mask.length, words.length); i++) {
                 mask[i] |= words[i];
             }
         }

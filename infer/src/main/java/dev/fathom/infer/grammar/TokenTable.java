@@ -32,7 +32,7 @@ public final class TokenTable {
             all[id] = tokenizer.isSpecial(id) ? special(id) : tokenizer.bytes(id);
         }
         ids = IntStream.range(0, vocabularySize)
-                .filter(id -> all[id].length > 0)
+                .filter(id -> all[id].length > 0 && (tokenizer.isSpecial(id) || !isSpecial(all[id])))
                 .boxed()
                 .sorted(Comparator.comparing(id -> all[id], Arrays::compareUnsigned))
                 .mapToInt(Integer::intValue)
@@ -51,6 +51,16 @@ public final class TokenTable {
 
     public static TokenTable of(Tokenizer tokenizer) {
         return new TokenTable(tokenizer);
+    }
+
+    /** Byte-level vocabularies have tokens for bytes of no text; they must not be mistaken. */
+    private static boolean isSpecial(byte[] token) {
+        for (byte b : token) {
+            if (b == SPECIAL) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static byte[] special(int id) {

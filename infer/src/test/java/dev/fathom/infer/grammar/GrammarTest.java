@@ -70,7 +70,7 @@ class GrammarTest {
             for (Tokenizer tokenizer : List.of(CHARACTERS, PAIRS)) {
                 GrammarConstraint constraint =
                         SchemaCompiler.compile(schema, tokenizer == CHARACTERS ? characters : pairs);
-                for (int limit : new int[] {constraint.shortest(), constraint.shortest() + 5, constraint.shortest() + 150}) {
+                for (int limit : new int[] {constraint.leastTokens(), constraint.leastTokens() + 5, constraint.leastTokens() + 150}) {
                     String text = tokenizer.decode(draw(constraint, tokenizer, limit, i));
                     longest = Math.max(longest, text.length());
                     JsonNode answer;
@@ -97,7 +97,7 @@ class GrammarTest {
         while (true) {
             long[] mask = new long[(tokenizer.vocabularySize() + 63) / 64];
             int remaining = limit - tokens.size();
-            if (remaining > 0) {
+            if (remaining > 1) {
                 state.allow(mask, remaining);
             }
             java.util.BitSet allowed = java.util.BitSet.valueOf(mask);

@@ -2,8 +2,10 @@ package dev.fathom.serve.http;
 
 import io.helidon.common.buffers.DataReader;
 import io.helidon.webserver.ConnectionContext;
+import java.io.InterruptedIOException;
+import java.io.UncheckedIOException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,14 +86,16 @@ public final class ClientConnection {
             return stalls.guard(this::read);
         }
         readAhead = null;
-        try {
-            return stalls.guard(ahead::join);
-        } catch (CompletionException e) {
-            if (e.getCause() instanceof RuntimeException cause) {
-                throw cause;
+        return stalls.guard(() -> {
+            try {
+                return ahead.get();
+            } catch (ExecutionException e) {
+                throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
+            } catch (InterruptedException e) {
+                // Nobody came; the end of this thread closes the socket, and with it the read that is under way.
+                throw new UncheckedIOException(new InterruptedIOException("the client was silent for too long"));
             }
-            throw e;
-        }
+        });
     }
 
     private byte[] read() {
