@@ -15,22 +15,28 @@ public final class DeepseekArchitecture implements Architecture {
         return Set.of("DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM", "deepseek2");
     }
 
-    @Override
-    public LanguageModel open(ModelSource source, Engine engine) {
-        DeepseekConfig released =
+    /** The config of such a model, without a multi-token-prediction module where the weights have none. */
+    public static DeepseekConfig config(ModelSource source) {
+        DeepseekConfig config =
                 switch (source) {
                     case ModelSource.Directory directory ->
                         DeepseekConfigFile.parse(
                                 directory.config(), directory.configFile().toString());
                     case ModelSource.File file -> GgufConfig.deepseek(file.gguf());
                 };
+        // Converters often leave the module out and the config as it was.
+        String module = DeepseekParameters.layer(config.numHiddenLayers());
+        return source.tensors().has(module + "eh_proj.weight")
+                ? config
+                : config.toBuilder().numNextnPredictLayers(0).build();
+    }
+
+    @Override
+    public LanguageModel open(ModelSource source, Engine engine) {
+        DeepseekConfig config = config(source);
         ReleasedTensors tensors = source.tensors();
-        String module = DeepseekParameters.layer(released.numHiddenLayers());
-        // Converters often leave the multi-token-prediction module out and the config as it was.
-        boolean predicts = released.numNextnPredictLayers() > 0 && tensors.has(module + "eh_proj.weight");
-        DeepseekConfig config =
-                predicts ? released : released.toBuilder().numNextnPredictLayers(0).build();
-        if (predicts) {
+        if (config.numNextnPredictLayers() > 0) {
+            String module = DeepseekParameters.layer(config.numHiddenLayers());
             tensors.ignore(module + "embed_tokens.weight"); // copies of the main model's, which the module shares
             tensors.ignore(module + "shared_head.head.weight");
         }

@@ -15,15 +15,19 @@ public final class LlamaArchitecture implements Architecture {
         return Set.of("LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "llama", "qwen2", "qwen3");
     }
 
+    /** The config of such a model. */
+    public static LlamaConfig config(ModelSource source) {
+        return switch (source) {
+            case ModelSource.Directory directory ->
+                LlamaConfigFile.parse(
+                        directory.config(), directory.configFile().toString());
+            case ModelSource.File file -> GgufConfig.llama(file.gguf());
+        };
+    }
+
     @Override
     public LanguageModel open(ModelSource source, Engine engine) {
-        LlamaConfig config =
-                switch (source) {
-                    case ModelSource.Directory directory ->
-                        LlamaConfigFile.parse(
-                                directory.config(), directory.configFile().toString());
-                    case ModelSource.File file -> GgufConfig.llama(file.gguf());
-                };
+        LlamaConfig config = config(source);
         ReleasedTensors tensors = source.tensors();
         if (config.tieWordEmbeddings()) {
             tensors.ignore("lm_head.weight");

@@ -52,6 +52,11 @@ public final class CheckpointWriter {
         SafetensorsWriter.write(directory, "model", tensors, maximumShardBytes);
     }
 
+    /** {@code model*.safetensors} with tensors that are not in memory. */
+    public void entries(List<SafetensorsWriter.Entry> tensors) {
+        SafetensorsWriter.writeEntries(directory, "model", tensors, SafetensorsWriter.DEFAULT_SHARD_BYTES);
+    }
+
     /** {@code trainer/moments*.safetensors}: what the optimizer remembers. */
     public void moments(List<NamedTensor> tensors) {
         Path trainer = createDirectories(directory.resolve(Checkpoint.TRAINER));

@@ -31,9 +31,4 @@ public record NamedTensor(String name, Tensor view, StoredType storedAs) {
     public NamedTensor as(StoredType type) {
         return new NamedTensor(name, view, type);
     }
-
-    /** Size in the file. */
-    long storedBytes() {
-        return Math.multiplyExact(view.size(), storedAs.bytes());
-    }
 }

@@ -14,6 +14,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -36,21 +37,56 @@ public final class SafetensorsWriter {
     private SafetensorsWriter() {}
 
     /**
+     * A tensor to be written.
+     *
+     * @param name unique in a checkpoint
+     * @param content called once, when its turn comes
+     */
+    public record Entry(String name, StoredType type, List<Long> shape, Content content) {
+        long bytes() {
+            return Math.multiplyExact(shape.stream().reduce(1L, Math::multiplyExact), (long) type.bytes());
+        }
+
+        private static Entry of(NamedTensor tensor) {
+            return new Entry(
+                    tensor.name(),
+                    tensor.storedAs(),
+                    Arrays.stream(tensor.view().shape()).boxed().toList(),
+                    channel -> writeTensor(channel, tensor));
+        }
+    }
+
+    /** Writes a tensor's elements, row after row. */
+    @FunctionalInterface
+    public interface Content {
+        void write(FileChannel channel) throws IOException;
+    }
+
+    /**
      * Writes one file.
      *
      * @throws CheckpointException if it cannot be written; no file of this name is left behind then, except an older one
      */
     public static void write(Path file, List<NamedTensor> tensors) {
+        writeEntries(file, tensors.stream().map(Entry::of).toList());
+    }
+
+    private static void writeEntries(Path file, List<Entry> tensors) {
         MappedFile.requireLittleEndian(file);
         requireUnique(file, tensors);
         // Wide types first, as the reference implementation does: every tensor is then aligned to its element size.
-        List<NamedTensor> ordered = new ArrayList<>(tensors);
-        ordered.sort(Comparator.comparingInt(tensor -> -tensor.storedAs().bytes()));
+        List<Entry> ordered = new ArrayList<>(tensors);
+        ordered.sort(Comparator.comparingInt(tensor -> -tensor.type().bytes()));
         try {
             DurableFiles.write(file, channel -> {
                 writeAll(channel, header(ordered));
-                for (NamedTensor tensor : ordered) {
-                    writeTensor(channel, tensor);
+                for (Entry tensor : ordered) {
+                    long begin = channel.position();
+                    tensor.content().write(channel);
+                    if (channel.position() - begin != tensor.bytes()) {
+                        throw new IllegalStateException("tensor \"" + tensor.name() + "\" wrote "
+                                + (channel.position() - begin) + " bytes instead of " + tensor.bytes());
+                    }
                 }
             });
         } catch (IOException e) {
@@ -65,20 +101,25 @@ public final class SafetensorsWriter {
      * @param maximumShardBytes data per shard; a single tensor may be larger and then has a shard to itself
      */
     public static void write(Path directory, String stem, List<NamedTensor> tensors, long maximumShardBytes) {
+        writeEntries(directory, stem, tensors.stream().map(Entry::of).toList(), maximumShardBytes);
+    }
+
+    /** The same for tensors that are not in memory. */
+    public static void writeEntries(Path directory, String stem, List<Entry> tensors, long maximumShardBytes) {
         Path index = directory.resolve(stem + ".safetensors.index.json");
         requireUnique(index, tensors);
-        List<List<NamedTensor>> shards = split(tensors, maximumShardBytes);
+        List<List<Entry>> shards = split(tensors, maximumShardBytes);
         if (shards.size() <= 1) {
-            write(directory.resolve(stem + ".safetensors"), tensors);
+            writeEntries(directory.resolve(stem + ".safetensors"), tensors);
             return;
         }
         ObjectNode json = Json.MAPPER.createObjectNode();
-        long total = tensors.stream().mapToLong(NamedTensor::storedBytes).sum();
+        long total = tensors.stream().mapToLong(Entry::bytes).sum();
         json.putObject("metadata").put("total_size", total);
         ObjectNode weightMap = json.putObject("weight_map");
         for (int i = 0; i < shards.size(); i++) {
             String name = String.format(Locale.ROOT, "%s-%05d-of-%05d.safetensors", stem, i + 1, shards.size());
-            write(directory.resolve(name), shards.get(i));
+            writeEntries(directory.resolve(name), shards.get(i));
             shards.get(i).forEach(tensor -> weightMap.put(tensor.name(), name));
         }
         try {
@@ -88,11 +129,11 @@ public final class SafetensorsWriter {
         }
     }
 
-    private static List<List<NamedTensor>> split(List<NamedTensor> tensors, long maximumShardBytes) {
-        List<List<NamedTensor>> shards = new ArrayList<>();
+    private static List<List<Entry>> split(List<Entry> tensors, long maximumShardBytes) {
+        List<List<Entry>> shards = new ArrayList<>();
         long filled = 0;
-        for (NamedTensor tensor : tensors) {
-            long bytes = tensor.storedBytes();
+        for (Entry tensor : tensors) {
+            long bytes = tensor.bytes();
             if (shards.isEmpty() || (filled > 0 && filled + bytes > maximumShardBytes)) {
                 shards.add(new ArrayList<>());
                 filled = 0;
@@ -103,9 +144,9 @@ public final class SafetensorsWriter {
         return shards;
     }
 
-    private static void requireUnique(Path file, List<NamedTensor> tensors) {
+    private static void requireUnique(Path file, List<Entry> tensors) {
         Set<String> names = new HashSet<>();
-        for (NamedTensor tensor : tensors) {
+        for (Entry tensor : tensors) {
             if (!names.add(tensor.name()) || tensor.name().equals(SafetensorsHeader.METADATA)) {
                 throw CheckpointException.of(
                         file,
@@ -117,19 +158,17 @@ public final class SafetensorsWriter {
         }
     }
 
-    private static ByteBuffer header(List<NamedTensor> tensors) {
+    private static ByteBuffer header(List<Entry> tensors) {
         ObjectNode json = Json.MAPPER.createObjectNode();
         json.putObject(SafetensorsHeader.METADATA).put("format", "pt"); // transformers refuses files without it
         long offset = 0;
-        for (NamedTensor tensor : tensors) {
+        for (Entry tensor : tensors) {
             ObjectNode entry = json.putObject(tensor.name());
-            entry.put("dtype", tensor.storedAs().name());
+            entry.put("dtype", tensor.type().name());
             var shape = entry.putArray("shape");
-            for (long dimension : tensor.view().shape()) {
-                shape.add(dimension);
-            }
-            entry.putArray("data_offsets").add(offset).add(offset + tensor.storedBytes());
-            offset += tensor.storedBytes();
+            tensor.shape().forEach(shape::add);
+            entry.putArray("data_offsets").add(offset).add(offset + tensor.bytes());
+            offset += tensor.bytes();
         }
         byte[] text = json.toString().getBytes(StandardCharsets.UTF_8);
         int padded = (text.length + 7) & -8; // data begins aligned; the padding is spaces, which JSON allows

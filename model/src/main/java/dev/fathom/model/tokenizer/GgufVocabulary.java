@@ -1,10 +1,18 @@
 package dev.fathom.model.tokenizer;
 
 import dev.fathom.model.gguf.GgufMetadata;
+import dev.fathom.model.gguf.GgufValue;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -78,6 +86,89 @@ public record GgufVocabulary(
                 flag(metadata, "add_bos_token"),
                 flag(metadata, "add_eos_token"),
                 flag(metadata, "add_space_prefix"));
+    }
+
+    /**
+     * The same of a byte-level tokenizer that was read from elsewhere.
+     *
+     * @param source what to call it in an error
+     * @param size rows of the model's table; tokens up to there that the tokenizer does not have are called {@code [PAD17]}
+     * @throws TokenizerException for tokenizers of another kind, and for rules that GGUF has no name for
+     */
+    public static GgufVocabulary of(Tokenizer tokenizer, String source, int size) {
+        if (!(tokenizer instanceof BytePairTokenizer bytePair)
+                || !bytePair.definition().options().byteLevel()) {
+            throw new TokenizerException(source + ": tokenizer: found one that is not byte-level BPE, expected that for GGUF");
+        }
+        BytePairDefinition definition = bytePair.definition();
+        PreTokenizer preTokenizer = definition.preTokenizer();
+        GgufPreTokenizer rules = (preTokenizer == null
+                        ? Optional.<GgufPreTokenizer>empty()
+                        : GgufPreTokenizer.of(preTokenizer, definition.options().ignoreMerges()))
+                .orElseThrow(() -> new TokenizerException(
+                        source + ": pre_tokenizer: found rules that GGUF has no name for, expected those of a released model"));
+        List<String> tokens = new ArrayList<>();
+        int[] types = new int[size];
+        Map<Integer, AddedToken> added = new HashMap<>();
+        definition.added().forEach(token -> added.put(token.id(), token));
+        for (int id = 0; id < size; id++) {
+            AddedToken special = added.get(id);
+            String token = special == null ? definition.vocabulary().find(id) : special.content();
+            tokens.add(token == null ? "[PAD" + id + "]" : token);
+            types[id] = special == null
+                    ? token == null ? TYPE_UNUSED : TYPE_NORMAL
+                    : special.special() ? TYPE_CONTROL : TYPE_USER_DEFINED;
+        }
+        MergeTable table = definition.merges();
+        List<String> merges = IntStream.range(0, table.size())
+                .boxed()
+                .sorted(Comparator.comparingInt(table::rank))
+                .map(i -> tokens.get(table.left(i)) + " " + tokens.get(table.right(i)))
+                .toList();
+        return new GgufVocabulary(
+                "gpt2",
+                rules.names().getFirst(),
+                tokens,
+                null,
+                types,
+                merges,
+                id(tokenizer.bosId()),
+                id(tokenizer.eosId()),
+                null,
+                !definition.before().isEmpty(),
+                !definition.after().isEmpty(),
+                null);
+    }
+
+    private static @Nullable Integer id(OptionalInt id) {
+        return id.isPresent() ? (Integer) id.getAsInt() : null;
+    }
+
+    /** These values under their keys, for a file of byte-level BPE. */
+    public Map<String, GgufValue> metadata() {
+        Map<String, GgufValue> metadata = new LinkedHashMap<>();
+        metadata.put(PREFIX + "model", GgufValue.string(model));
+        if (pre != null) {
+            metadata.put(PREFIX + "pre", GgufValue.string(pre));
+        }
+        metadata.put(PREFIX + "tokens", GgufValue.strings(tokens));
+        if (types != null) {
+            metadata.put(PREFIX + "token_type", GgufValue.int32s(types));
+        }
+        metadata.put(PREFIX + "merges", GgufValue.strings(merges));
+        if (bosId != null) {
+            metadata.put(PREFIX + "bos_token_id", GgufValue.uint32(bosId));
+        }
+        if (eosId != null) {
+            metadata.put(PREFIX + "eos_token_id", GgufValue.uint32(eosId));
+        }
+        if (addBos != null) {
+            metadata.put(PREFIX + "add_bos_token", GgufValue.bool(addBos));
+        }
+        if (addEos != null) {
+            metadata.put(PREFIX + "add_eos_token", GgufValue.bool(addEos));
+        }
+        return metadata;
     }
 
     private static int[] types(long[] values) {
