@@ -263,17 +263,21 @@ final class ReferenceDeepseek {
         int experts = config.numRoutedExperts();
         int groups = config.numGroups();
         int perGroup = experts / groups;
-        double[] scores = Arrays.stream(linear(prefix + "weight", h))
-                .map(ReferenceDeepseek::sigmoid)
-                .toArray();
-        double[] biased = sum(scores, parameter(prefix + "e_score_correction_bias"));
+        boolean second = config.scoringFunction() == DeepseekConfig.ScoringFunction.SOFTMAX;
+        double[] scores = linear(prefix + "weight", h);
+        if (second) {
+            softmax(scores);
+        } else {
+            scores = Arrays.stream(scores).map(ReferenceDeepseek::sigmoid).toArray();
+        }
+        double[] biased = second ? scores.clone() : sum(scores, parameter(prefix + "e_score_correction_bias"));
 
         if (groups > 1) {
-            double[] groupScores = new double[groups]; // the sum of each group's two best
+            double[] groupScores = new double[groups]; // the sum of each group's two best; in V2 the best
             for (int g = 0; g < groups; g++) {
                 double[] sorted = Arrays.copyOfRange(biased, g * perGroup, (g + 1) * perGroup);
                 Arrays.sort(sorted);
-                groupScores[g] = sorted[perGroup - 1] + sorted[perGroup - 2];
+                groupScores[g] = sorted[perGroup - 1] + (second ? 0 : sorted[perGroup - 2]);
             }
             int[] kept = largest(groupScores, config.topGroups());
             for (int e = 0; e < experts; e++) {

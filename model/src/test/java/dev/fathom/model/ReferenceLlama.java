@@ -1,6 +1,8 @@
 package dev.fathom.model;
 
 import dev.fathom.model.config.LlamaConfig;
+import dev.fathom.model.config.RopeScaling;
+import dev.fathom.model.config.YarnScaling;
 import java.util.Arrays;
 import java.util.Map;
 
@@ -78,11 +80,56 @@ final class ReferenceLlama extends ReferenceDense {
                 head = norm(normName, head);
             }
             for (int i = 0; i < n / 2; i++) {
-                double angle = position * Math.pow(config.ropeTheta(), -2.0 * i / n);
-                heads[start + i] = head[i] * Math.cos(angle) - head[i + n / 2] * Math.sin(angle);
-                heads[start + i + n / 2] = head[i + n / 2] * Math.cos(angle) + head[i] * Math.sin(angle);
+                double angle = position * frequency(i, n);
+                double cos = Math.cos(angle) * temperature();
+                double sin = Math.sin(angle) * temperature();
+                heads[start + i] = head[i] * cos - head[i + n / 2] * sin;
+                heads[start + i + n / 2] = head[i + n / 2] * cos + head[i] * sin;
             }
         }
+    }
+
+    /** After transformers' {@code modeling_rope_utils.py}. */
+    private double frequency(int i, int n) {
+        double plain = Math.pow(config.ropeTheta(), -2.0 * i / n);
+        return switch (config.ropeScaling()) {
+            case null -> plain;
+            case RopeScaling.Linear linear -> plain / linear.factor();
+            case RopeScaling.Llama3 llama -> {
+                double wavelength = 2 * Math.PI / plain;
+                double low = llama.originalMaxPositionEmbeddings() / llama.lowFrequencyFactor();
+                double high = llama.originalMaxPositionEmbeddings() / llama.highFrequencyFactor();
+                if (wavelength > low) {
+                    yield plain / llama.factor();
+                }
+                if (wavelength < high) {
+                    yield plain;
+                }
+                double smooth = (llama.originalMaxPositionEmbeddings() / wavelength - llama.lowFrequencyFactor())
+                        / (llama.highFrequencyFactor() - llama.lowFrequencyFactor());
+                yield (1 - smooth) * plain / llama.factor() + smooth * plain;
+            }
+            case YarnScaling yarn -> {
+                double low = Math.max(Math.floor(pairTurning(yarn.betaFast(), yarn, n)), 0);
+                double high = Math.min(Math.ceil(pairTurning(yarn.betaSlow(), yarn, n)), n - 1);
+                double kept = 1 - Math.min(Math.max((i - low) / (high - low), 0), 1);
+                yield plain / yarn.factor() * (1 - kept) + plain * kept;
+            }
+            case RopeScaling.Divisors divisors -> plain / divisors.factors().get(i);
+        };
+    }
+
+    private double pairTurning(double turns, YarnScaling yarn, int n) {
+        return n
+                * Math.log(yarn.originalMaxPositionEmbeddings() / (turns * 2 * Math.PI))
+                / (2 * Math.log(config.ropeTheta()));
+    }
+
+    /** transformers multiplies cosines and sines by it. */
+    private double temperature() {
+        return config.ropeScaling() instanceof YarnScaling yarn
+                ? (0.1 * Math.log(yarn.factor()) + 1) * yarn.temperatureFactor()
+                : 1;
     }
 
     private double[] swiGlu(String prefix, double[] h) {
