@@ -325,14 +325,15 @@ public final class OneDnnGemm implements Gemm {
                 Part part = parts.get(i % parts.size());
                 long from = weights.address() + 4 * matrix * group;
                 // The part's own rows if a result is a row of the weights, else all of the matrix.
-                long skipped = rowStride == 1 ? part.first * columnStride : 0;
-                long count = rowStride == 1 ? part.matmul.results() * columnStride : matrix;
+                boolean resultsAreRows = rowStride == 1 && columnStride == length;
+                long skipped = resultsAreRows ? part.first * columnStride : 0;
+                long count = resultsAreRows ? part.matmul.results() * columnStride : matrix;
                 long source = from + 4 * skipped;
                 if (precision == Precision.BF16) {
                     source = pool.scratch(worker, 2 * count);
                     Bfloat16.round(from + 4 * skipped, 4 * count, 1, Math.toIntExact(count), source, 2 * count);
                 }
-                long first = rowStride == 1 ? 0 : part.first * columnStride;
+                long first = resultsAreRows ? 0 : part.first * columnStride;
                 part.packing.run(
                         worker,
                         streams[worker],
