@@ -158,10 +158,13 @@ final class PlanRlCommand implements Callable<Integer> {
         if (firstStage != null && !recipe.equals("r1")) {
             throw PlanException.of("--first-stage-steps", firstStage, "only with --recipe r1");
         }
+        int first = firstStage != null ? firstStage : ReinforcementPlanner.FIRST_STAGE_STEPS;
+        if (first < 1) {
+            throw PlanException.of("--first-stage-steps", first, "at least 1");
+        }
         return switch (recipe) {
             case "r1-zero" -> ReinforcementPlanner.r1Zero();
-            case "r1" ->
-                ReinforcementPlanner.r1(firstStage != null ? firstStage : ReinforcementPlanner.FIRST_STAGE_STEPS);
+            case "r1" -> ReinforcementPlanner.r1(first);
             default -> throw PlanException.of("--recipe", "\"" + recipe + "\"", "r1-zero or r1");
         };
     }

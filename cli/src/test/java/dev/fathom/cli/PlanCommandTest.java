@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.withinPercentage;
 
 import dev.fathom.learn.Json;
+import dev.fathom.plan.Calibration.Constant;
+import dev.fathom.plan.InferenceCalibration;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -70,19 +73,35 @@ class PlanCommandTest {
 
     @Test
     void theOtherPlans() {
-        assertThat(json("plan", "serve", "deepseek-v3", "--json")
-                        .get("costUsdPerDay")
-                        .doubleValue())
-                .isCloseTo(87_072, withinPercentage(3));
-        assertThat(json("plan", "rl", "deepseek-v3", "--recipe", "r1", "--json")
-                        .get("gpuHours")
-                        .get("total")
-                        .doubleValue())
-                .isCloseTo(147e3, withinPercentage(3));
+        JsonNode serving = json("plan", "serve", "deepseek-v3", "--json");
+        double nodes = serving.get("prefillNodes").doubleValue()
+                + serving.get("decodeNodes").doubleValue();
+        assertThat(serving.get("costUsdPerDay").doubleValue()).isCloseTo(nodes * 8 * 24 * 2, withinPercentage(1e-6));
+        JsonNode hours = json("plan", "rl", "deepseek-v3", "--recipe", "r1", "--first-stage-steps", "2000", "--json")
+                .get("gpuHours");
+        JsonNode more = json("plan", "rl", "deepseek-v3", "--recipe", "r1", "--first-stage-steps", "4000", "--json")
+                .get("gpuHours");
+        assertThat(more.get("R1, first stage").doubleValue())
+                .isCloseTo(2 * hours.get("R1, first stage").doubleValue(), withinPercentage(1e-6));
+        assertThat(more.get("total").doubleValue())
+                .isGreaterThan(hours.get("total").doubleValue());
         assertThat(json("plan", "search", "deepseek-v2-lite", "--gpus", "8", "--gpu", "h100", "--batch", "64", "--json")
                         .get("layouts")
                         .size())
                 .isPositive();
+    }
+
+    @Test
+    void everyConstantHasASource() throws Exception {
+        for (List<Object> command : List.<List<Object>>of(
+                List.of("plan", "serve", "deepseek-v3", "--explain"),
+                List.of("plan", "rl", "deepseek-v3", "--explain"))) {
+            Fathom.Result result = Fathom.run(command.toArray());
+            assertThat(result.exitCode()).as(result.err()).isZero();
+            for (Constant constant : InferenceCalibration.PUBLISHED.constants()) {
+                assertThat(result.out()).contains("  " + constant.name() + " ", constant.source());
+            }
+        }
     }
 
     @Test
@@ -134,6 +153,8 @@ class PlanCommandTest {
                 "plan serve deepseek-v3 --cache-hits 2            | --cache-hits",
                 "plan serve deepseek-v3 --tokens-per-second 9999  | at most",
                 "plan rl deepseek-v3 --recipe r2                  | r1-zero",
+                "plan rl deepseek-v3 --first-stage-steps 9        | only with --recipe r1",
+                "plan rl deepseek-v3 --recipe r1 --first-stage-steps 0 | --first-stage-steps",
                 "plan experts no-such-run --gpus 2                | no-such-run"
             })
     void aWrongPlanIsOneLine(String command, String word) {

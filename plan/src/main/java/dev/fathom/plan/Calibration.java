@@ -4,8 +4,8 @@ import java.util.List;
 
 /**
  * The numbers that are measurements of others, not consequences of a config: how much of a device's best matrix product, memory
- * bandwidth or link real training reaches; {@link InferenceCalibration} is the same for inference. There is one of each for all models, devices and layouts; {@code --explain}
- * prints them.
+ * bandwidth or link real training reaches; {@link InferenceCalibration} is the same for inference. There is one of each for all models,
+ * devices and layouts; {@code --explain} prints them.
  *
  * @param denseLinear share of the measured matrix product that dense linear layers reach, with everything between them
  * @param routedLinear the same for routed experts (grouped products, permutation)

@@ -15,6 +15,7 @@ import java.util.List;
  * @param memory share of the memory bandwidth at which a cache is read
  * @param decodeAttention share of the measured BF16 product that attention over a cache reaches
  * @param decodeRest microseconds per layer and micro-batch between the matrix products of a decoding step
+ * @param betweenSteps milliseconds per decoding step that the device waits for its host
  * @param lowLatency share of the link that all-to-all kernels for few tokens reach
  * @param speculation tokens per step and sequence when a multi-token-prediction module drafts one
  * @param balance throughput with real routing, relative to perfectly balanced experts
@@ -29,6 +30,7 @@ public record InferenceCalibration(
         Constant memory,
         Constant decodeAttention,
         Constant decodeRest,
+        Constant betweenSteps,
         Constant lowLatency,
         Constant speculation,
         Constant balance,
@@ -81,6 +83,11 @@ public record InferenceCalibration(
                     "measured: DeepSeek profile-data, decode.json, kernel times as listed in zdszero.github.io,"
                             + " \"deepseek profile\" (December 2025)"),
             new Constant(
+                    "betweenSteps",
+                    3.5,
+                    "milliseconds per decoding step that the device waits for its host",
+                    "measured: RTP-LLM on 144 H800 (DeepSeek replay report, 2025): 1.5 ms between steps, 2 ms of launching"),
+            new Constant(
                     "lowLatency",
                     39.0 / 50,
                     "share of the link that low-latency all-to-all kernels reach",
@@ -114,6 +121,7 @@ public record InferenceCalibration(
                 memory,
                 decodeAttention,
                 decodeRest,
+                betweenSteps,
                 lowLatency,
                 speculation,
                 balance,

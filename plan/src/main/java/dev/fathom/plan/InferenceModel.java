@@ -80,11 +80,6 @@ final class InferenceModel {
         };
     }
 
-    /** Routed experts on a device, copies included. */
-    double heldExperts() {
-        return held;
-    }
-
     /** Weights on a device, with the module that drafts. */
     double weightBytes() {
         double tables = (shape.tied() ? 1 : 2) * (double) shape.tableParameters() * bytes(wide);
@@ -132,7 +127,7 @@ final class InferenceModel {
                 + rest
                 + communication.tensorParallel(all * tokensEach);
         double mixture = shape.experts() == null
-                ? 0
+                ? dense
                 : Math.min(2 * overlapped(sequences / 2, tokensEach, context), alone(sequences, tokensEach, context));
         double head = product(
                 all * tokensEach,

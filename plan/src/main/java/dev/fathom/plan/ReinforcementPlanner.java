@@ -65,7 +65,10 @@ public final class ReinforcementPlanner {
      */
     public static final int FIRST_STAGE_STEPS = 2750;
 
-    /** R1-Zero: 10,400 steps, longer responses after step 8,200. Mean lengths are read off the published curve. */
+    /**
+     * R1-Zero: 10,400 steps, longer responses after step 8,200, as published. Mean lengths are read off the published curve; that the longest response
+     * reaches the limit is an assumption.
+     */
     public static List<Stage> r1Zero() {
         return List.of(
                 new Stage(

@@ -203,10 +203,11 @@ public final class ServingPlanner {
     double secondsPerToken(int devices, int redundant, double batch, double context) {
         boolean drafts = shape.predictionModules() > 0;
         double step = model(devices, redundant).stepSeconds(batch, drafts ? 2 : 1, context);
-        return step / balance(devices) / (drafts ? calibration.speculation().value() : 1);
+        double perStep = step / balance(devices) + calibration.betweenSteps().value() / 1e3;
+        return perStep / (drafts ? calibration.speculation().value() : 1);
     }
 
-    /** The batch per device at which a user waits as long as he may; with more sequences he waits longer. */
+    /** The batch per device that just gives users the speed that was asked for. */
     private double batchFor(Workload work) {
         double limit = 1 / work.tokensPerSecond();
         double least = secondsPerToken(work.decodeDevices(), work.redundant(), 1, work.context());

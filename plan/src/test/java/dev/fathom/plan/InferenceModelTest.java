@@ -53,9 +53,11 @@ class InferenceModelTest {
     /** 256 and 32 experts on 144 devices, 2 each; on 32 devices, 9 each (DeepSeek inference overview). */
     @Test
     void heldExperts() {
-        assertThat(model("h800", 144, 32).heldExperts()).isEqualTo(2);
-        assertThat(model("h800", 32, 32).heldExperts()).isEqualTo(9);
-        assertThat(model("h800", 1, 32).heldExperts()).isEqualTo(256);
+        double one = 59.0 * V3.expertParameters(); // 58 layers and the module that drafts, a byte each
+        double none = model("h800", 288, 32).weightBytes() - one;
+        assertThat((model("h800", 144, 32).weightBytes() - none) / one).isCloseTo(2, withinPercentage(1e-6));
+        assertThat((model("h800", 32, 32).weightBytes() - none) / one).isCloseTo(9, withinPercentage(1e-6));
+        assertThat((model("h800", 1, 32).weightBytes() - none) / one).isCloseTo(256, withinPercentage(1e-6));
     }
 
     /** A draft is nearly free while weights are what a step waits for, and costs attention when sequences are many. */
