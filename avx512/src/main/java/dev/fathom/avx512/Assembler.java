@@ -37,6 +37,12 @@ final class Assembler {
     private static final int PREFIX_F2 = 3;
     private static final int WIDE = 0x80;
 
+    /** Vector lengths, and broadcasting of one element of 32 bits from memory, as the EVEX prefix has them. */
+    private static final int BITS_128 = 0;
+
+    private static final int BITS_512 = 0x40;
+    private static final int BROADCAST = 0x50;
+
     /** An address: {@code [base + index * scale + displacement]}. */
     record Address(int base, int index, int scale, int displacement) {
         private static final int NONE = -1;
@@ -142,6 +148,26 @@ final class Assembler {
         memory(0x8b, target, from);
     }
 
+    void store(int source, Address to) {
+        memory(0x89, source, to);
+    }
+
+    /** The lowest 16 bits; the others stay. */
+    void load16(int target, Address from) {
+        code.write(0x66);
+        boolean farIndex = from.hasIndex() && from.index >= 8;
+        code.write(0x40 | (target >= 8 ? 4 : 0) | (farIndex ? 2 : 0) | (from.base >= 8 ? 1 : 0));
+        code.write(0x8b);
+        operand(target, from, 1);
+    }
+
+    void shiftLeftGeneral(int target, int bits) {
+        code.write(0x48 | (target >= 8 ? 1 : 0));
+        code.write(0xc1);
+        code.write(0xe0 | target & 7);
+        code.write(bits);
+    }
+
     /** The upper half of the target becomes zero. */
     void load32(int target, Address from) {
         memory32(0x8b, target, from);
@@ -151,10 +177,17 @@ final class Assembler {
         memory32(0x89, source, to);
     }
 
-    /** {@code target = value}, which is not negative. */
+    /** {@code target = value}, the upper half zero. */
     void moveImmediate(int target, int value) {
         rexIfNeeded(target);
         code.write(0xb8 | target & 7);
+        int32(value);
+    }
+
+    void and(int target, int value) {
+        code.write(0x48 | (target >= 8 ? 1 : 0));
+        code.write(0x81);
+        code.write(0xe0 | target & 7);
         int32(value);
     }
 
@@ -269,7 +302,7 @@ final class Assembler {
 
     /** As {@link #dotBf16(int, int, int)} with b in memory. */
     void dotBf16(int sum, int a, Address b) {
-        evexMemory(MAP_0F38, PREFIX_F3, 0x52, sum, a, b, 64, 0, false);
+        evexMemory(MAP_0F38, PREFIX_F3, 0x52, BITS_512, sum, a, b, 64, 0, false);
     }
 
     /** VCVTNE2PS2BF16: sixteen floats each of {@code low} and {@code high} to 32 bf16 values, to nearest even. */
@@ -352,7 +385,7 @@ final class Assembler {
 
     /** {@code target[i] = a[i]} under the mask, else {@code otherwise[i]}. */
     void select(int target, int mask, int a, int otherwise) {
-        evexRegisters(MAP_0F38, PREFIX_66, 0x65, target, otherwise, a, mask);
+        evexRegisters(MAP_0F38, PREFIX_66, 0x65, BITS_512, target, otherwise, a, mask);
     }
 
     /** The sixteen elements in four quarters: which of them come into each, two bits apiece. */
@@ -367,29 +400,204 @@ final class Assembler {
         code.write(order);
     }
 
-    /** @param prefix the mandatory prefix, with {@link #WIDE} for the W bit */
-    private void evexRegisters(int map, int prefix, int opcode, int register, int second, int third) {
-        evexRegisters(map, prefix, opcode, register, second, third, 0);
+    // ---- integers in 512-bit vectors
+
+    /** The lower half of a general register into all sixteen elements. */
+    void broadcast32(int target, int generalRegister) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x7c, BITS_512, target, 0, generalRegister);
     }
 
-    private void evexRegisters(int map, int prefix, int opcode, int register, int second, int third, int mask) {
+    /** Element 0 of a vector into all sixteen. */
+    void broadcastFirst(int target, int source) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x58, BITS_512, target, 0, source);
+    }
+
+    void xor(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0xef, target, a, b);
+    }
+
+    void and(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0xdb, target, a, b);
+    }
+
+    /** {@code target = target & mask | or}. */
+    void andOr(int target, int mask, int or) {
+        evexRegisters(MAP_0F3A, PREFIX_66, 0x25, target, mask, or);
+        code.write(0xea);
+    }
+
+    void addInt(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0xfe, target, a, b);
+    }
+
+    void subtractInt(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0xfa, target, a, b);
+    }
+
+    void maxInt(int target, int a, int b) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x3d, target, a, b);
+    }
+
+    /** Elements of 32 bits to the right, zeros from above. */
+    void shiftRight(int target, int source, int bits) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x72, 2, target, source);
+        code.write(bits);
+    }
+
+    /** Elements of 32 bits to the right, signs from above. */
+    void shiftRightSigned(int target, int source, int bits) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x72, 4, target, source);
+        code.write(bits);
+    }
+
+    /** VPDPBUSD: {@code sum[i] += Σ a[4i + j] * b[4i + j]} of four unsigned bytes of a and signed ones of b. */
+    void dotBytes(int sum, int a, int b) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x50, sum, a, b);
+    }
+
+    /** As {@link #dotBytes(int, int, int)} with the same four bytes from memory for all elements. */
+    void dotBytesBroadcast(int sum, int a, Address b) {
+        evexMemory(MAP_0F38, PREFIX_66, 0x50, BROADCAST, sum, a, b, 4, 0, false);
+    }
+
+    /** As {@link #dotBf16(int, int, int)} with the same pair from memory for all elements. */
+    void dotBf16Broadcast(int sum, int a, Address b) {
+        evexMemory(MAP_0F38, PREFIX_F3, 0x52, BROADCAST, sum, a, b, 4, 0, false);
+    }
+
+    /** VPUNPCKLDQ: of each 128 bits, the first two elements of a and b in turn. */
+    void interleaveLow32(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x62, target, a, b);
+    }
+
+    /** VPUNPCKHDQ: of each 128 bits, the last two elements of a and b in turn. */
+    void interleaveHigh32(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x6a, target, a, b);
+    }
+
+    /** VPUNPCKLQDQ: of each 128 bits, the lower halves of a and b. */
+    void interleaveLow64(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66 | WIDE, 0x6c, target, a, b);
+    }
+
+    /** VPUNPCKHQDQ: of each 128 bits, the upper halves of a and b. */
+    void interleaveHigh64(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66 | WIDE, 0x6d, target, a, b);
+    }
+
+    /** VPSHUFB: of each 128 bits, {@code target[i] = table[indices[i]]}. */
+    void lookUp(int target, int table, int indices) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x00, target, table, indices);
+    }
+
+    /** 128 bits from memory; the rest of the vector becomes zero. */
+    void load128(int target, Address from) {
+        evexMemory(MAP_0F, PREFIX_F3, 0x6f, BITS_128, target, 0, from, 16, 0, false);
+    }
+
+    /** The lowest 128 bits. */
+    void store128(int source, Address to) {
+        evexMemory(MAP_0F, PREFIX_F3, 0x7f, BITS_128, source, 0, to, 16, 0, false);
+    }
+
+    /** The lowest 32 bits. */
+    void storeFirst(int source, Address to) {
+        evexMemory(MAP_0F, PREFIX_F3, 0x11, BITS_128, source, 0, to, 4, 0, false);
+    }
+
+    /** {@code target = source} with 128 bits from memory in its given quarter. */
+    void insert128(int target, int source, Address from, int quarter) {
+        evexMemory(MAP_0F3A, PREFIX_66, 0x38, BITS_512, target, source, from, 16, 0, false);
+        code.write(quarter);
+    }
+
+    /** {@code target = source} with the lowest 128 bits of a vector in its given quarter. */
+    void insert128(int target, int source, int from, int quarter) {
+        evexRegisters(MAP_0F3A, PREFIX_66, 0x38, target, source, from);
+        code.write(quarter);
+    }
+
+    /** A general register as the lowest 64 bits; the rest of the vector becomes zero. */
+    void moveToVector(int target, int generalRegister) {
+        evexRegisters(MAP_0F, PREFIX_66 | WIDE, 0x6e, BITS_128, target, 0, generalRegister);
+    }
+
+    /** {@code target = source} with a general register as its second 64 bits; what follows becomes zero. */
+    void insertSecond64(int target, int source, int generalRegister) {
+        evexRegisters(MAP_0F3A, PREFIX_66 | WIDE, 0x22, BITS_128, target, source, generalRegister);
+        code.write(1);
+    }
+
+    /** The lower halves of sixteen elements, side by side in the lower half of the target. */
+    void narrowTo16(int target, int source) {
+        evexRegisters(MAP_0F38, PREFIX_F3, 0x33, BITS_512, source, 0, target);
+    }
+
+    /** The sixteen elements as signed bytes, too large ones as the largest, in the lowest 128 bits of the target. */
+    void narrowTo8(int target, int source) {
+        evexRegisters(MAP_0F38, PREFIX_F3, 0x21, BITS_512, source, 0, target);
+    }
+
+    // ---- conversions, and products with one float from memory
+
+    void toFloat(int target, int source) {
+        evexRegisters(MAP_0F, NO_PREFIX, 0x5b, BITS_512, target, 0, source);
+    }
+
+    /** To nearest even. */
+    void toInt(int target, int source) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x5b, BITS_512, target, 0, source);
+    }
+
+    /** Sixteen binary16 numbers in the lower half of the source. */
+    void halfToFloat(int target, int source) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x13, BITS_512, target, 0, source);
+    }
+
+    /** {@code target = a * b} with the same float from memory for all elements. */
+    void multiplyFloatBroadcast(int target, int a, Address b) {
+        evexMemory(MAP_0F, NO_PREFIX, 0x59, BROADCAST, target, a, b, 4, 0, false);
+    }
+
+    /** {@code sum += a * b}, rounded once, with the same float from memory for all elements. */
+    void multiplyAddBroadcast(int sum, int a, Address b) {
+        evexMemory(MAP_0F38, PREFIX_66, 0xb8, BROADCAST, sum, a, b, 4, 0, false);
+    }
+
+    /** {@code sum -= a * b}, rounded once, with the same float from memory for all elements. */
+    void multiplySubtractBroadcast(int sum, int a, Address b) {
+        evexMemory(MAP_0F38, PREFIX_66, 0xbc, BROADCAST, sum, a, b, 4, 0, false);
+    }
+
+    /** @param prefix the mandatory prefix, with {@link #WIDE} for the W bit */
+    private void evexRegisters(int map, int prefix, int opcode, int register, int second, int third) {
+        evexRegisters(map, prefix, opcode, BITS_512, register, second, third, 0);
+    }
+
+    private void evexRegisters(int map, int prefix, int opcode, int length, int register, int second, int third) {
+        evexRegisters(map, prefix, opcode, length, register, second, third, 0);
+    }
+
+    private void evexRegisters(
+            int map, int prefix, int opcode, int length, int register, int second, int third, int mask) {
         code.write(0x62);
         code.write(bit(register, 3, 7) | bit(third, 4, 6) | bit(third, 3, 5) | bit(register, 4, 4) | map);
         code.write((~second & 15) << 3 | 4 | prefix);
-        code.write(0x40 | bit(second, 4, 3) | mask);
+        code.write(length | bit(second, 4, 3) | mask);
         code.write(opcode);
         code.write(0xc0 | (register & 7) << 3 | third & 7);
     }
 
     private void evexMemory(
             int map, int prefix, int opcode, int register, Address address, int unit, int mask, boolean zeroing) {
-        evexMemory(map, prefix, opcode, register, 0, address, unit, mask, zeroing);
+        evexMemory(map, prefix, opcode, BITS_512, register, 0, address, unit, mask, zeroing);
     }
 
     private void evexMemory(
             int map,
             int prefix,
             int opcode,
+            int length,
             int register,
             int second,
             Address address,
@@ -400,7 +608,7 @@ final class Assembler {
         code.write(0x62);
         code.write(bit(register, 3, 7) | bit(index, 3, 6) | bit(address.base, 3, 5) | bit(register, 4, 4) | map);
         code.write((~second & 15) << 3 | 4 | prefix);
-        code.write((zeroing ? 0x80 : 0) | 0x40 | bit(second, 4, 3) | mask);
+        code.write((zeroing ? 0x80 : 0) | length | bit(second, 4, 3) | mask);
         code.write(opcode);
         operand(register, address, unit);
     }
@@ -436,24 +644,37 @@ final class Assembler {
     }
 
     /** {@code cpuid} with the leaf and subleaf of two 32-bit arguments (System V: edi, esi); returns eax << 32 | edx. */
-    static byte[] cpuid() {
-        return new byte[] {
-            0x53, // push rbx: cpuid overwrites it
-            (byte) 0x89,
-            (byte) 0xf8, // mov eax, edi
-            (byte) 0x89,
-            (byte) 0xf1, // mov ecx, esi
-            0x0f,
-            (byte) 0xa2, // cpuid
-            0x48,
-            (byte) 0xc1,
-            (byte) 0xe0,
-            0x20, // shl rax, 32
-            0x48,
-            0x09,
-            (byte) 0xd0, // or rax, rdx
-            0x5b, // pop rbx
-            (byte) 0xc3 // ret
-        };
+    static byte[] cpuidEaxEdx() {
+        Assembler code = cpuid();
+        code.finishCpuid(RAX, RDX);
+        return code.bytes();
+    }
+
+    /** As {@link #cpuidEaxEdx}; returns ebx << 32 | ecx. */
+    static byte[] cpuidEbxEcx() {
+        Assembler code = cpuid();
+        code.move(RAX, RBX);
+        code.finishCpuid(RAX, RCX);
+        return code.bytes();
+    }
+
+    private static Assembler cpuid() {
+        Assembler code = new Assembler();
+        code.push(RBX); // cpuid overwrites it
+        code.move(RAX, RDI);
+        code.move(RCX, RSI);
+        code.code.write(0x0f);
+        code.code.write(0xa2);
+        return code;
+    }
+
+    private void finishCpuid(int high, int low) {
+        code.write(0x48); // shl high, 32
+        code.write(0xc1);
+        code.write(0xe0 | high);
+        code.write(32);
+        registers(0x09, low, high);
+        pop(RBX);
+        returnToCaller();
     }
 }

@@ -4,6 +4,7 @@ import dev.fathom.engine.AttentionKernels;
 import dev.fathom.engine.Gemm;
 import dev.fathom.engine.GemmProvider;
 import dev.fathom.engine.Precision;
+import dev.fathom.engine.StoredGemm;
 import dev.fathom.engine.WorkerPool;
 import java.util.Optional;
 
@@ -39,5 +40,10 @@ public final class Avx512Provider implements GemmProvider {
     @Override
     public Optional<AttentionKernels> attention(Precision precision, WorkerPool pool) {
         return Optional.of(new Avx512Attention(pool));
+    }
+
+    @Override
+    public Optional<StoredGemm> stored(Precision precision, WorkerPool pool) {
+        return Processor.HAS_BYTE_PRODUCTS ? Optional.of(new Avx512StoredGemm(pool)) : Optional.empty();
     }
 }

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Locale;
 import jdk.incubator.vector.FloatVector;
@@ -14,23 +15,29 @@ final class Processor {
     private static final int AVX512_BF16 = 1 << 5; // leaf 7, subleaf 1, eax
     private static final int AMX_BF16 = 1 << 22; // leaf 7, subleaf 0, edx
 
+    private static final int AVX512_VNNI = 1 << 11; // leaf 7, subleaf 0, ecx
+
     /** Why generated bf16 code cannot run here, or an empty string. */
     static final String FAILURE;
 
     /** Whether the processor multiplies bf16 in tiles (AMX), which a library does faster than vectors can. */
     static final boolean HAS_AMX;
 
+    /** Whether the processor sums products of bytes (AVX-512 VNNI). */
+    static final boolean HAS_BYTE_PRODUCTS;
+
     static {
         String failure = platformFailure();
         boolean amx = false;
+        boolean bytes = false;
         if (failure.isEmpty()) {
             try {
-                MethodHandle cpuid = Linker.nativeLinker()
-                        .downcallHandle(
-                                ExecutableMemory.of(Assembler.cpuid()),
-                                FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_INT));
-                long features = (long) cpuid.invokeExact(7, 1);
-                amx = ((long) cpuid.invokeExact(7, 0) & AMX_BF16) != 0;
+                MemorySegment[] code = MachineCode.place(Assembler.cpuidEaxEdx(), Assembler.cpuidEbxEcx());
+                MethodHandle cpuid =
+                        Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_INT));
+                long features = (long) cpuid.invokeExact(code[0], 7, 1);
+                amx = ((long) cpuid.invokeExact(code[0], 7, 0) & AMX_BF16) != 0;
+                bytes = ((long) cpuid.invokeExact(code[1], 7, 0) & AVX512_VNNI) != 0;
                 if ((features >>> 32 & AVX512_BF16) == 0) {
                     failure = "the processor has no AVX-512 BF16 instructions";
                 }
@@ -44,6 +51,7 @@ final class Processor {
         }
         FAILURE = failure;
         HAS_AMX = amx;
+        HAS_BYTE_PRODUCTS = bytes;
     }
 
     private Processor() {}

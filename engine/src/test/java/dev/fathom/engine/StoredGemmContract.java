@@ -1,0 +1,188 @@
+package dev.fathom.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.fathom.engine.quant.QuantizedType;
+import dev.fathom.engine.quant.StoredMatrix;
+import dev.fathom.engine.quant.StoredTestWeights;
+import dev.fathom.engine.quant.StoredWeights;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.function.Function;
+
+/** What every {@link StoredGemm} must keep: results near the product in double, and rows that depend on nothing but themselves, to the bit. */
+public final class StoredGemmContract {
+    /** Multiples of what some and not all of the kernels take at once. */
+    private static final int[] BLOCKS = {1, 2, 3, 5, 8};
+
+    private StoredGemmContract() {}
+
+    /**
+     * @param roundsX whether x may become integers of eight bits: then each element is off by at most a 254th of the largest of its 32
+     */
+    public static void everyTypeIsNearTheProductInDouble(Function<WorkerPool, StoredGemm> open, boolean roundsX) {
+        Random random = new Random(1);
+        try (WorkerPool pool = new WorkerPool(2)) {
+            StoredGemm gemm = open.apply(pool);
+            for (QuantizedType type : QuantizedType.values()) {
+                for (int blocks : BLOCKS) {
+                    int columns = type.blockSize() == 1 ? 37 * blocks : type.blockSize() * blocks;
+                    for (int outputs : new int[] {1, 15, 16, 33, 100}) {
+                        StoredMatrix matrix = StoredTestWeights.random(type, outputs, columns, random);
+                        check(gemm, type + " x " + blocks, matrix, random.nextInt(1, 34), roundsX, random);
+                    }
+                }
+            }
+            for (int columns : new int[] {1, 100, 128, 384, 500}) {
+                StoredMatrix matrix = StoredTestWeights.randomFloat8(150, columns, random);
+                check(gemm, "E4M3", matrix, random.nextInt(1, 34), roundsX, random);
+            }
+        }
+    }
+
+    private static void check(
+            StoredGemm gemm, String name, StoredMatrix matrix, int rows, boolean roundsX, Random random) {
+        int outputs = (int) matrix.rows();
+        int columns = (int) matrix.columns();
+        Tensor x = GemmTestCase.random(random, rows, columns + 5).columns(2, 2 + columns);
+        Tensor y = Tensor.zeros(DType.F32, rows, outputs + 3).columns(1, 1 + outputs);
+        gemm.forward(x, RowGroups.single(rows), gemm.prepare(StoredWeights.of(matrix)), y);
+        Tensor weights = Tensor.zeros(DType.F32, outputs, columns);
+        matrix.decode(0, outputs, weights);
+        for (int r = 0; r < rows; r++) {
+            double[] tolerance = new double[columns];
+            for (int i = 0; i < columns; i++) {
+                double largest = 0;
+                for (int j = i / 32 * 32; roundsX && j < Math.min(columns, i / 32 * 32 + 32); j++) {
+                    largest = Math.max(largest, Math.abs(x.get(r, j)));
+                }
+                // Each of the additions of a chain rounds once; ten times that is far below what a wrong bit of a
+                // weight does.
+                tolerance[i] = 1.001 * largest / 254 + 1e-6 * Math.abs(x.get(r, i));
+            }
+            for (int n = 0; n < outputs; n++) {
+                double sum = 0;
+                double bound = 1e-30;
+                for (int i = 0; i < columns; i++) {
+                    sum += (double) x.get(r, i) * weights.get(n, i);
+                    bound += tolerance[i] * Math.abs(weights.get(n, i));
+                }
+                assertThat(Math.abs(y.get(r, n) - sum))
+                        .as(
+                                "%s %s of [%d, %d], row %d of %d, output %d",
+                                gemm.name(), name, outputs, columns, r, rows, n)
+                        .isLessThanOrEqualTo(bound);
+            }
+        }
+    }
+
+    /** Every number of rows from 1 to 33, alone and among other groups, in every place, on one to three threads. */
+    public static void aRowDoesNotDependOnItsBatch(Function<WorkerPool, StoredGemm> open) {
+        for (QuantizedType type : QuantizedType.values()) {
+            Random random = new Random(type.id());
+            int columns = type.blockSize() == 1 ? 96 : Math.max(96, type.blockSize());
+            int outputs = 40;
+            List<List<StoredMatrix>> groups = new ArrayList<>();
+            for (int g = 0; g < 3; g++) {
+                groups.add(List.of(StoredTestWeights.random(type, outputs, columns, random)));
+            }
+            StoredWeights weights = new StoredWeights(groups);
+            Tensor x = GemmTestCase.random(random, 70, columns);
+            int[][] whole = null;
+            for (int threads = 1; threads <= 3; threads++) {
+                try (WorkerPool pool = new WorkerPool(threads)) {
+                    StoredGemm gemm = open.apply(pool);
+                    StoredGemm.Prepared prepared = gemm.prepare(weights);
+                    int[][] all = rows(gemm, prepared, x, 0, 70, 0);
+                    if (whole != null) {
+                        assertThat(all).as("%s, %d threads", type, threads).isEqualTo(whole);
+                    }
+                    whole = all;
+                    for (int size = 1; size <= 33; size++) {
+                        int from = random.nextInt(1, 70 - size);
+                        int[][] alone = rows(gemm, prepared, x.rows(from, from + size), 0, size, 0);
+                        int[][] among = rows(gemm, prepared, x, from, size, 70 - size - from);
+                        int[][] expected = Arrays.copyOfRange(whole, from, from + size);
+                        assertThat(alone).as("%s: %d rows alone", type, size).isEqualTo(expected);
+                        assertThat(among)
+                                .as("%s: %d rows among others", type, size)
+                                .isEqualTo(expected);
+                    }
+                }
+            }
+        }
+    }
+
+    /** The bits of the rows of the middle of three groups. */
+    private static int[][] rows(
+            StoredGemm gemm, StoredGemm.Prepared prepared, Tensor x, int before, int size, int behind) {
+        Tensor y = Tensor.zeros(DType.F32, before + size + behind, prepared.outputs());
+        RowGroups groups = new RowGroups(new int[] {0, before, before + size, before + size + behind});
+        gemm.forward(x, groups, prepared, y);
+        return Arrays.copyOfRange(BatchInvariance.rows(y), before, before + size);
+    }
+
+    /** Matrices of one group below each other, of several types, as files have query, key and value; the same as each of them alone. */
+    public static void partsAreBelowEachOther(Function<WorkerPool, StoredGemm> open) {
+        Random random = new Random(7);
+        int columns = 512;
+        List<StoredMatrix> parts = List.of(
+                StoredTestWeights.random(QuantizedType.Q4_K, 35, columns, random),
+                StoredTestWeights.random(QuantizedType.BF16, 16, columns, random),
+                StoredTestWeights.random(QuantizedType.Q6_K, 3, columns, random),
+                StoredTestWeights.randomFloat8(70, columns, random),
+                StoredTestWeights.random(QuantizedType.F32, 1, columns, random));
+        try (WorkerPool pool = new WorkerPool(2)) {
+            StoredGemm gemm = open.apply(pool);
+            for (int rows : new int[] {1, 9}) {
+                Tensor x = GemmTestCase.random(random, rows, columns);
+                Tensor y = Tensor.zeros(DType.F32, rows, 125);
+                gemm.forward(x, RowGroups.single(rows), gemm.prepare(new StoredWeights(List.of(parts))), y);
+                int output = 0;
+                for (StoredMatrix part : parts) {
+                    Tensor alone = Tensor.zeros(DType.F32, rows, part.rows());
+                    gemm.forward(x, RowGroups.single(rows), gemm.prepare(StoredWeights.of(part)), alone);
+                    Tensor found = y.columns(output, output + part.rows());
+                    assertThat(BatchInvariance.rows(found)).isEqualTo(BatchInvariance.rows(alone));
+                    output += (int) part.rows();
+                }
+            }
+        }
+    }
+
+    /** What is not a number in x must not look like one in y. */
+    public static void notANumberStaysVisible(Function<WorkerPool, StoredGemm> open) {
+        try (WorkerPool pool = new WorkerPool(1)) {
+            StoredGemm gemm = open.apply(pool);
+            for (QuantizedType type :
+                    List.of(QuantizedType.Q8_0, QuantizedType.Q4_K, QuantizedType.BF16, QuantizedType.F32)) {
+                StoredMatrix matrix = StoredTestWeights.random(type, 20, 512, new Random(3));
+                Tensor x = Tensor.zeros(DType.F32, 2, 512);
+                x.set(1, 300, Float.NaN);
+                Tensor y = Tensor.zeros(DType.F32, 2, 20);
+                gemm.forward(x, RowGroups.single(2), gemm.prepare(StoredWeights.of(matrix)), y);
+                for (int n = 0; n < 20; n++) {
+                    assertThat(y.get(0, n)).as("%s", type).isZero();
+                    assertThat(y.get(1, n)).as("%s", type).isNaN();
+                }
+            }
+        }
+    }
+
+    public static void wrongShapesAreRefused(Function<WorkerPool, StoredGemm> open) {
+        try (WorkerPool pool = new WorkerPool(1)) {
+            StoredGemm gemm = open.apply(pool);
+            StoredGemm.Prepared prepared =
+                    gemm.prepare(StoredWeights.of(StoredTestWeights.random(QuantizedType.Q8_0, 8, 64, new Random(1))));
+            Tensor y = Tensor.zeros(DType.F32, 2, 8);
+            assertThatThrownBy(() -> gemm.forward(Tensor.zeros(DType.F32, 2, 32), RowGroups.single(2), prepared, y))
+                    .hasMessageContaining("x must be F32 [2, 64]");
+            RowGroups two = new RowGroups(new int[] {0, 1, 2});
+            assertThatThrownBy(() -> gemm.forward(Tensor.zeros(DType.F32, 2, 64), two, prepared, y))
+                    .hasMessage("2 groups of rows for 1 weight matrices");
+        }
+    }
+}
