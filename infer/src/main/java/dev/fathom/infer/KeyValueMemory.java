@@ -1,7 +1,9 @@
 package dev.fathom.infer;
 
 import dev.fathom.engine.KeyValueStore;
+import dev.fathom.engine.Tensor;
 import dev.fathom.engine.WorkerPool;
+import dev.fathom.model.LanguageModel;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -89,6 +91,12 @@ final class KeyValueMemory {
         this.capacity = Math.toIntExact(stores.getFirst().slots() / TILE);
     }
 
+    /** Memory that one position takes in all layers of a model. */
+    static long bytesPerPosition(LanguageModel model) {
+        Tensor tile = model.allocateKeyValues(TILE).data();
+        return model.numHiddenLayers() * tile.size() * tile.dtype().bytes() / TILE;
+    }
+
     static int tiles(int positions) {
         return (positions + TILE - 1) / TILE;
     }
@@ -100,7 +108,11 @@ final class KeyValueMemory {
 
     /** Positions of sequences under way, or of those that ended. */
     long positionsOf(boolean live) {
-        return spans.stream().filter(span -> span.live == live).mapToLong(span -> span.tiles).sum() * TILE;
+        return spans.stream()
+                        .filter(span -> span.live == live)
+                        .mapToLong(span -> span.tiles)
+                        .sum()
+                * TILE;
     }
 
     /** Positions that were copied, for measurements. */
@@ -110,7 +122,11 @@ final class KeyValueMemory {
 
     /** Tiles that growing spans could still get. */
     int available() {
-        return capacity - spans.stream().filter(span -> span.live).mapToInt(span -> span.tiles).sum();
+        return capacity
+                - spans.stream()
+                        .filter(span -> span.live)
+                        .mapToInt(span -> span.tiles)
+                        .sum();
     }
 
     /**
@@ -121,7 +137,8 @@ final class KeyValueMemory {
      * @param known most tokens to take from the cache; 0 not to look
      * @return a span whose {@link Span#length} tokens are there already, or null if there is not enough room
      */
-    @Nullable Span allocate(int positions, int[] tokens, int known) {
+    @Nullable
+    Span allocate(int positions, int[] tokens, int known) {
         int wanted = tiles(positions);
         if (wanted > available()) {
             return null;
@@ -271,7 +288,8 @@ final class KeyValueMemory {
             targets[i] = at;
             at += spans.get(i).tiles + (spans.get(i).live ? share : 0);
         }
-        // What moves down goes first to last, what moves up last to first: as the order stays, nothing is overwritten that has yet to move.
+        // What moves down goes first to last, what moves up last to first: as the order stays, nothing is overwritten
+        // that has yet to move.
         for (int i = 0; i < targets.length; i++) {
             if (targets[i] < spans.get(i).begin) {
                 move(spans.get(i), targets[i]);
@@ -293,7 +311,8 @@ final class KeyValueMemory {
 
     private void copy(int from, int to, int tiles) {
         movedPositions += (long) tiles * TILE;
-        pool.run(stores.size(), (layer, worker) -> stores.get(layer)
-                .copy((long) from * TILE, (long) to * TILE, (long) tiles * TILE));
+        pool.run(
+                stores.size(),
+                (layer, worker) -> stores.get(layer).copy((long) from * TILE, (long) to * TILE, (long) tiles * TILE));
     }
 }

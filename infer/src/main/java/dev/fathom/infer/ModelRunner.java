@@ -24,8 +24,8 @@ final class ModelRunner {
     ModelRunner(LanguageModel model, List<KeyValueStore> stores, int tokens) {
         this.model = model;
         this.stores = stores;
-        this.sampler = new Sampler(
-                model.engine().kernels(), model.engine().pool(), Math.min(tokens, model.vocabSize()));
+        this.sampler =
+                new Sampler(model.engine().kernels(), model.engine().pool(), Math.min(tokens, model.vocabSize()));
     }
 
     /**

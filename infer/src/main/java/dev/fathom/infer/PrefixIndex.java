@@ -42,7 +42,8 @@ final class PrefixIndex {
     }
 
     /** The longest match with the first {@code length} of these tokens, null if not even one block is known. */
-    @Nullable Match find(int[] tokens, int length) {
+    @Nullable
+    Match find(int[] tokens, int length) {
         Span longest = null;
         long hash = 0;
         for (int end = BLOCK; end <= length; end += BLOCK) {

@@ -117,8 +117,7 @@ final class Scheduler {
         while (!waiting.isEmpty() && running.size() < options.maxRunning()) {
             Sequence sequence = waiting.getFirst();
             int positions = Math.min(sequence.limit, sequence.length + FIRST_ROOM);
-            if (!running.isEmpty()
-                    && memory.available() < KeyValueMemory.tiles(positions) + RESERVE * running.size()) {
+            if (!running.isEmpty() && memory.available() < KeyValueMemory.tiles(positions) + RESERVE * running.size()) {
                 return;
             }
             // The last token is computed in any case: what comes next is read off its row.

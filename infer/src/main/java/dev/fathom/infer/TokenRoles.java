@@ -24,6 +24,9 @@ record TokenRoles(BitSet ends, BitSet hidden, int beginOfThinking, int endOfThin
             }
         }
         return new TokenRoles(
-                ends, hidden, tokenizer.id("<think>").orElse(-1), tokenizer.id("</think>").orElse(-1));
+                ends,
+                hidden,
+                tokenizer.id("<think>").orElse(-1),
+                tokenizer.id("</think>").orElse(-1));
     }
 }

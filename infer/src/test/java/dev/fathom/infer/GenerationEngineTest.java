@@ -44,7 +44,9 @@ class GenerationEngineTest {
     }
 
     private static void assertSame(int request, Heard expected, Heard found) {
-        assertThat(found.await().reason()).as("request %d", request).isEqualTo(expected.await().reason());
+        assertThat(found.await().reason())
+                .as("request %d", request)
+                .isEqualTo(expected.await().reason());
         assertThat(found.tokens).as("request %d", request).isEqualTo(expected.tokens);
         assertThat(found.thinking.toString()).isEqualTo(expected.thinking.toString());
         assertThat(found.answer.toString()).isEqualTo(expected.answer.toString());
@@ -92,7 +94,10 @@ class GenerationEngineTest {
             List<List<Heard>> rounds = new ArrayList<>();
             for (int running : new int[] {1, 5}) {
                 try (GenerationEngine engine = GenerationEngine.start(
-                        model, EngineFixture.TOKENIZER, List.of(), Options.withPositions(256).withMaxRunning(running))) {
+                        model,
+                        EngineFixture.TOKENIZER,
+                        List.of(),
+                        Options.withPositions(256).withMaxRunning(running))) {
                     List<Heard> heards = new ArrayList<>();
                     for (int i = 0; i < 5; i++) {
                         Heard heard = new Heard();
@@ -107,7 +112,8 @@ class GenerationEngineTest {
             }
             for (int i = 0; i < 5; i++) {
                 assertSame(i, rounds.getFirst().get(i), rounds.getLast().get(i));
-                assertThat(rounds.getLast().get(i).await().usage().completionTokens()).isEqualTo(220);
+                assertThat(rounds.getLast().get(i).await().usage().completionTokens())
+                        .isEqualTo(220);
             }
         }
     }
@@ -173,7 +179,9 @@ class GenerationEngineTest {
                 assertThat(usage.cachedTokens()).isEqualTo(round == 0 ? 0 : 49);
                 assertThat(usage.completionTokens()).isEqualTo(heard.tokens.size());
                 assertThat(usage.reasoningTokens())
-                        .isEqualTo((int) heard.tokens.stream().filter(SampledToken::thinking).count())
+                        .isEqualTo((int) heard.tokens.stream()
+                                .filter(SampledToken::thinking)
+                                .count())
                         .isPositive();
             }
         }
@@ -182,8 +190,9 @@ class GenerationEngineTest {
     @Test
     void aFullQueueAndAClosedEngineRefuse() {
         try (Engine kernels = Engine.vector(Precision.F32, 1)) {
-            GenerationEngine engine =
-                    start(EngineFixture.model(kernels), Options.withPositions(256).withMaxRunning(1).withMaxQueued(2));
+            GenerationEngine engine = start(
+                    EngineFixture.model(kernels),
+                    Options.withPositions(256).withMaxRunning(1).withMaxQueued(2));
             CountDownLatch go = new CountDownLatch(1);
             Prompt prompt = new Prompt(new int[] {7}, ReasoningFormat.NONE);
             Heard first = new Heard();
@@ -208,8 +217,9 @@ class GenerationEngineTest {
             go.countDown();
             first.await();
             engine.close();
-            assertThat(others).allSatisfy(heard -> assertThat(heard.await().reason())
-                    .isIn(FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.STOP));
+            assertThat(others)
+                    .allSatisfy(heard -> assertThat(heard.await().reason())
+                            .isIn(FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.STOP));
             assertThatThrownBy(() -> engine.submit(prompt, Sampling.GREEDY, new Heard()))
                     .isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("being closed");
@@ -228,7 +238,8 @@ class GenerationEngineTest {
     void aBadPromptIsRefusedByName() {
         try (Engine kernels = Engine.vector(Precision.F32, 1);
                 GenerationEngine engine = start(EngineFixture.model(kernels), Options.withPositions(100))) {
-            assertThatThrownBy(() -> new Prompt(new int[0], ReasoningFormat.NONE)).hasMessageContaining("at least one");
+            assertThatThrownBy(() -> new Prompt(new int[0], ReasoningFormat.NONE))
+                    .hasMessageContaining("at least one");
             assertThatThrownBy(() -> engine.submit(
                             new Prompt(new int[100], ReasoningFormat.NONE), Sampling.DEFAULT, new Heard()))
                     .hasMessageContaining("found 100 tokens, expected at most 99");

@@ -49,8 +49,7 @@ class KeyValueMemoryTest {
         long tile = slot - slot % TILE;
         if (store.data().dtype() == DType.F32) {
             long value = store.valueTile(tile, head) + 4L * store.valueDim() * (slot % TILE);
-            return new long[] {
-                store.keyTile(tile, head) + 4 * (slot % TILE), value, value + 4L * (store.valueDim() - 1)
+            return new long[] {store.keyTile(tile, head) + 4 * (slot % TILE), value, value + 4L * (store.valueDim() - 1)
             };
         }
         int panels = store.valueWidth() / TILE;
@@ -110,7 +109,8 @@ class KeyValueMemoryTest {
                         Text text = live.get(number % live.size());
                         if (dice < 7) {
                             int to = Math.min(
-                                    text.tokens.length, text.span.length() + 1 + EngineFixture.pick(run, 4 * step + 2, 60));
+                                    text.tokens.length,
+                                    text.span.length() + 1 + EngineFixture.pick(run, 4 * step + 2, 60));
                             if (memory.grow(text.span, to)) {
                                 access(stores, text, text.span.length(), to, true);
                                 memory.fill(text.span, to);

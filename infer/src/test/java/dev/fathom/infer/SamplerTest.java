@@ -9,10 +9,10 @@ import dev.fathom.engine.Tensor;
 import dev.fathom.engine.VectorKernels;
 import dev.fathom.engine.WorkerPool;
 import dev.fathom.engine.Workspace;
-import dev.fathom.infer.Sampler.Drawn;
-import dev.fathom.infer.Sampler.Rows;
 import dev.fathom.infer.SampledToken.Candidate;
 import dev.fathom.infer.SampledToken.LogProbs;
+import dev.fathom.infer.Sampler.Drawn;
+import dev.fathom.infer.Sampler.Rows;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -106,7 +106,10 @@ class SamplerTest {
                 Sampling.DEFAULT.withTopK(12).withTopP(0.7).withTemperature(1.5),
                 Sampling.DEFAULT.withMinP(0.08),
                 Sampling.DEFAULT.withTemperature(2).withTopK(20).withTopP(0.9).withMinP(0.05),
-                Sampling.DEFAULT.withRepetitionPenalty(1.4).withPresencePenalty(0.7).withFrequencyPenalty(-0.3),
+                Sampling.DEFAULT
+                        .withRepetitionPenalty(1.4)
+                        .withPresencePenalty(0.7)
+                        .withFrequencyPenalty(-0.3),
                 Sampling.DEFAULT.withFrequencyPenalty(0.5).withTopP(0.8).withRepetitionPenalty(0.8));
         for (int s = 0; s < settings.size(); s++) {
             Sampling sampling = settings.get(s);
@@ -139,7 +142,8 @@ class SamplerTest {
                     }
                     work.add(new Rows(sequence, i, 1));
                 }
-                for (int token : sampler.draw(Tensor.of(rows, batch, 30), work, workspace).tokens()) {
+                for (int token : sampler.draw(Tensor.of(rows, batch, 30), work, workspace)
+                        .tokens()) {
                     counts[token]++;
                 }
             }
@@ -150,7 +154,9 @@ class SamplerTest {
             for (int i = 0; i < 30; i++) {
                 double expected = probabilities[i] * draws;
                 if (expected == 0) {
-                    assertThat(counts[i]).as("token %d is left out by %s", i, sampling).isZero();
+                    assertThat(counts[i])
+                            .as("token %d is left out by %s", i, sampling)
+                            .isZero();
                 } else if (expected < 10) {
                     rareExpected += expected;
                     rareFound += counts[i];
@@ -207,17 +213,24 @@ class SamplerTest {
         float[] logits = {2, 1, -1, 0.5f, 0};
         int[] prompt = {0};
         // 2/2, 1/2, -1*2, 0.5, 0
-        assertThat(greedy(logits, Sampling.GREEDY.withRepetitionPenalty(2), prompt, 1, 2, 2)).isEqualTo(0);
+        assertThat(greedy(logits, Sampling.GREEDY.withRepetitionPenalty(2), prompt, 1, 2, 2))
+                .isEqualTo(0);
         // 2/5, 1/5, -5, 0.5, 0
-        assertThat(greedy(logits, Sampling.GREEDY.withRepetitionPenalty(5), prompt, 1, 2, 2)).isEqualTo(3);
+        assertThat(greedy(logits, Sampling.GREEDY.withRepetitionPenalty(5), prompt, 1, 2, 2))
+                .isEqualTo(3);
         // The prompt does not count: 2, 1-3, ...
-        assertThat(greedy(logits, Sampling.GREEDY.withPresencePenalty(3), prompt, 1, 2, 2)).isEqualTo(0);
+        assertThat(greedy(logits, Sampling.GREEDY.withPresencePenalty(3), prompt, 1, 2, 2))
+                .isEqualTo(0);
         // 2-1, 1, -1, 0.5, 0 : a tie, which the lower id wins; a little more and it does not
-        assertThat(greedy(logits, Sampling.GREEDY.withPresencePenalty(1), new int[] {3}, 0)).isEqualTo(0);
-        assertThat(greedy(logits, Sampling.GREEDY.withPresencePenalty(1.01), new int[] {3}, 0)).isEqualTo(1);
+        assertThat(greedy(logits, Sampling.GREEDY.withPresencePenalty(1), new int[] {3}, 0))
+                .isEqualTo(0);
+        assertThat(greedy(logits, Sampling.GREEDY.withPresencePenalty(1.01), new int[] {3}, 0))
+                .isEqualTo(1);
         // Twice is twice: 2, 1, -1+2*1.6, 0.5, 0
-        assertThat(greedy(logits, Sampling.GREEDY.withFrequencyPenalty(-1.6), prompt, 2, 2)).isEqualTo(2);
-        assertThat(greedy(logits, Sampling.GREEDY.withFrequencyPenalty(-1.4), prompt, 2, 2)).isEqualTo(0);
+        assertThat(greedy(logits, Sampling.GREEDY.withFrequencyPenalty(-1.6), prompt, 2, 2))
+                .isEqualTo(2);
+        assertThat(greedy(logits, Sampling.GREEDY.withFrequencyPenalty(-1.4), prompt, 2, 2))
+                .isEqualTo(0);
     }
 
     private static int greedy(float[] logits, Sampling sampling, int[] prompt, int... response) {
@@ -250,24 +263,29 @@ class SamplerTest {
                 .limit(5)
                 .toList();
         assertThat(found.top()).extracting(Candidate::id).isEqualTo(best);
-        assertThat(found.top().getFirst().logProb())
-                .isCloseTo((float) Math.log(own[best.getFirst()]), within(1e-5f));
+        assertThat(found.top().getFirst().logProb()).isCloseTo((float) Math.log(own[best.getFirst()]), within(1e-5f));
     }
 
     @Test
     void aBadSettingIsNamed() {
-        assertThatThrownBy(() -> Sampling.DEFAULT.withTemperature(-1)).hasMessage("temperature: found -1.0, expected 0 or more");
-        assertThatThrownBy(() -> Sampling.DEFAULT.withTemperature(Double.NaN)).hasMessageContaining("temperature: found NaN");
+        assertThatThrownBy(() -> Sampling.DEFAULT.withTemperature(-1))
+                .hasMessage("temperature: found -1.0, expected 0 or more");
+        assertThatThrownBy(() -> Sampling.DEFAULT.withTemperature(Double.NaN))
+                .hasMessageContaining("temperature: found NaN");
         assertThatThrownBy(() -> Sampling.DEFAULT.withTopK(-2)).hasMessageContaining("topK: found -2");
-        assertThatThrownBy(() -> Sampling.DEFAULT.withTopP(0)).hasMessageContaining("topP: found 0.0, expected above 0");
+        assertThatThrownBy(() -> Sampling.DEFAULT.withTopP(0))
+                .hasMessageContaining("topP: found 0.0, expected above 0");
         assertThatThrownBy(() -> Sampling.DEFAULT.withMinP(1.5)).hasMessageContaining("minP: found 1.5");
         assertThatThrownBy(() -> Sampling.DEFAULT.withRepetitionPenalty(0)).hasMessageContaining("repetitionPenalty");
-        assertThatThrownBy(() -> Sampling.DEFAULT.withPresencePenalty(Double.NaN)).hasMessageContaining("presencePenalty");
+        assertThatThrownBy(() -> Sampling.DEFAULT.withPresencePenalty(Double.NaN))
+                .hasMessageContaining("presencePenalty");
         assertThatThrownBy(() -> Sampling.DEFAULT.withFrequencyPenalty(Double.POSITIVE_INFINITY))
                 .hasMessageContaining("frequencyPenalty");
         assertThatThrownBy(() -> Sampling.DEFAULT.withMaxTokens(0)).hasMessageContaining("maxTokens: found 0");
-        assertThatThrownBy(() -> Sampling.DEFAULT.withStop(List.of("a", ""))).hasMessageContaining("stop: found an empty");
+        assertThatThrownBy(() -> Sampling.DEFAULT.withStop(List.of("a", "")))
+                .hasMessageContaining("stop: found an empty");
         assertThatThrownBy(() -> Sampling.DEFAULT.withLogProbs(-2)).hasMessageContaining("logProbs: found -2");
-        assertThatThrownBy(() -> Sampling.DEFAULT.withThinkingBudget(-1)).hasMessageContaining("thinkingBudget: found -1");
+        assertThatThrownBy(() -> Sampling.DEFAULT.withThinkingBudget(-1))
+                .hasMessageContaining("thinkingBudget: found -1");
     }
 }

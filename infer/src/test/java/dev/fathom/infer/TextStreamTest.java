@@ -51,7 +51,8 @@ class TextStreamTest {
         cases.add(Arguments.of(ReasoningFormat.NONE, "end", List.of("ending"), "", "end", null));
         cases.add(Arguments.of(ReasoningFormat.OPEN, "stop</think>stop it", List.of("stop"), "stop", "", "stop"));
         cases.add(Arguments.of(ReasoningFormat.ANSWER_TAGS, "<think>x</think>12", List.of(), "x", "12", null));
-        cases.add(Arguments.of(ReasoningFormat.ANSWER_TAGS, "<answer>12</answer>3", List.of(), "", "12</answer>3", null));
+        cases.add(
+                Arguments.of(ReasoningFormat.ANSWER_TAGS, "<answer>12</answer>3", List.of(), "", "12</answer>3", null));
         cases.add(Arguments.of(ReasoningFormat.ANSWER_TAGS, "<answ", List.of(), "", "<answ", null));
         cases.add(Arguments.of(ReasoningFormat.ANSWER_TAGS, "<answer>1</ans", List.of(), "", "1</ans", null));
         return cases;
@@ -100,8 +101,8 @@ class TextStreamTest {
     @Test
     void tokensThatSteerAreNoText() {
         Tokenizer tokenizer = EngineFixture.TOKENIZER;
-        TextStream stream =
-                new TextStream(tokenizer, TokenRoles.of(tokenizer, List.of()).hidden(), ReasoningFormat.TAGGED, List.of());
+        TextStream stream = new TextStream(
+                tokenizer, TokenRoles.of(tokenizer, List.of()).hidden(), ReasoningFormat.TAGGED, List.of());
         StringBuilder text = new StringBuilder();
         for (int id : tokenizer.encode("<think>a</think>b<bos>c<eos>")) {
             text.append(stream.add(id).answer());

@@ -1,0 +1,143 @@
+package dev.fathom.infer;
+
+import dev.fathom.engine.Engine;
+import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.LanguageModel;
+import dev.fathom.model.ReleasedModel;
+import dev.fathom.model.chat.ChatMessage;
+import dev.fathom.model.chat.ChatTemplate;
+import dev.fathom.model.checkpoint.Checkpoint;
+import dev.fathom.model.checkpoint.CheckpointReader;
+import dev.fathom.model.files.CheckpointException;
+import dev.fathom.model.release.GenerationDefaults;
+import dev.fathom.model.tokenizer.CharacterTokenizer;
+import dev.fathom.model.tokenizer.Tokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A model with all that belongs to it.
+ *
+ * @param name what to call it
+ * @param chatTemplate how a conversation becomes a prompt, null for a model without one
+ * @param defaults how its makers sample from it
+ * @param endTokens tokens that end a response
+ */
+public record LoadedModel(
+        String name,
+        LanguageModel model,
+        Tokenizer tokenizer,
+        @Nullable ChatTemplate chatTemplate,
+        Sampling defaults,
+        List<Integer> endTokens) {
+    private static final String CHECKPOINTS = "checkpoints";
+
+    /** Opens a GGUF file, a Hugging Face directory, a run (its newest checkpoint) or a checkpoint of a run. */
+    static LoadedModel open(Path path, Engine kernels) {
+        boolean run = Files.isRegularFile(path.resolve("run.json"));
+        Path directory = run ? newestCheckpoint(path) : path;
+        String name = Objects.toString(path.toAbsolutePath().normalize().getFileName(), "model");
+        return Files.isDirectory(directory) && CheckpointReader.open(directory).hasTrainer()
+                ? trained(name, CheckpointReader.open(directory), kernels)
+                : released(name, ReleasedModel.open(directory, kernels, ReleasedModel.Options.DEFAULT));
+    }
+
+    /** With the kernels that trained it: what it says is what it said then. */
+    private static LoadedModel trained(String name, CheckpointReader reader, Engine kernels) {
+        DeepseekModel model = DeepseekModel.empty(reader.config(), kernels);
+        reader.readWeights(model.checkpointTensors());
+        model.refresh();
+        Tokenizer tokenizer = reader.tokenizer();
+        String template = reader.chatTemplate();
+        return new LoadedModel(
+                name,
+                model,
+                tokenizer,
+                template == null ? null : ChatTemplate.parse(template, reader.directory() + ", chat template"),
+                Sampling.DEFAULT,
+                tokenizer.eosId().stream().boxed().toList());
+    }
+
+    private static LoadedModel released(String name, ReleasedModel released) {
+        return new LoadedModel(
+                name,
+                released.model(),
+                released.tokenizer(),
+                released.chatTemplate(),
+                sampling(released.generation()),
+                List.copyOf(released.stopTokens()));
+    }
+
+    private static Sampling sampling(GenerationDefaults says) {
+        Sampling sampling = Sampling.DEFAULT;
+        sampling = says.temperature() == null ? sampling : sampling.withTemperature(says.temperature());
+        sampling = says.topK() == null ? sampling : sampling.withTopK(says.topK());
+        sampling = says.topP() == null ? sampling : sampling.withTopP(says.topP());
+        sampling = says.minP() == null ? sampling : sampling.withMinP(says.minP());
+        sampling = says.repetitionPenalty() == null
+                ? sampling
+                : sampling.withRepetitionPenalty(says.repetitionPenalty());
+        return Boolean.FALSE.equals(says.sampled()) ? sampling.withTemperature(0) : sampling;
+    }
+
+    /** Checkpoints are called {@code <stage number>-<stage>-<step>}. */
+    private static Path newestCheckpoint(Path run) {
+        return Checkpoint.list(run.resolve(CHECKPOINTS)).stream()
+                .max(Comparator.comparingLong((Path path) -> number(path, true))
+                        .thenComparingLong(path -> number(path, false)))
+                .orElseThrow(() -> new CheckpointException(run.resolve(CHECKPOINTS)
+                        + ": found no checkpoint, expected at least one: the run has not saved any yet"));
+    }
+
+    private static long number(Path checkpoint, boolean first) {
+        String name = String.valueOf(checkpoint.getFileName());
+        String digits = first ? name.replaceFirst("\\D.*", "") : name.replaceFirst(".*\\D", "");
+        return digits.isEmpty() || digits.length() > 18 ? -1 : Long.parseLong(digits);
+    }
+
+    boolean canChat() {
+        return chatTemplate != null || writesAnswerTags();
+    }
+
+    private boolean writesAnswerTags() {
+        return tokenizer.id("<think>").isPresent() && tokenizer.id("<answer>").isPresent();
+    }
+
+    Prompt prompt(List<ChatMessage> messages, @Nullable Boolean thinking) {
+        if (messages.isEmpty()) {
+            throw new IllegalArgumentException("messages: found none, expected at least one");
+        }
+        if (chatTemplate != null) {
+            ChatTemplate.Prompt prompt = chatTemplate.render(messages, tokenizer.specialTokens(), thinking);
+            return new Prompt(
+                    tokenizer.encode(prompt.text()),
+                    prompt.opensThinking() ? ReasoningFormat.OPEN : ReasoningFormat.TAGGED);
+        }
+        if (!writesAnswerTags()) {
+            throw new IllegalArgumentException(
+                    name + " has no chat template, so it cannot chat; it can continue a text");
+        }
+        return new Prompt(document(messages.getLast().content()), ReasoningFormat.ANSWER_TAGS);
+    }
+
+    /** A text to be continued. */
+    Prompt text(String text) {
+        return new Prompt(document(text), ReasoningFormat.NONE);
+    }
+
+    /** A tokenizer of characters leaves it to others to begin a document. */
+    private int[] document(String text) {
+        int[] ids = tokenizer.encodeDocument(text);
+        if (!(tokenizer instanceof CharacterTokenizer) || tokenizer.bosId().isEmpty()) {
+            return ids;
+        }
+        int[] all = new int[ids.length + 1];
+        all[0] = tokenizer.bosId().getAsInt();
+        System.arraycopy(ids, 0, all, 1, ids.length);
+        return all;
+    }
+}
