@@ -1,6 +1,8 @@
 package dev.fathom.cli;
 
 import dev.fathom.learn.recipe.Recipe;
+import dev.fathom.serve.Server;
+import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -37,12 +39,19 @@ final class LearnCommand implements Callable<Integer> {
                             + " (r1-zero: 12). A slower machine takes longer; the weights are the same everywhere.")
     private @Nullable Double minutes;
 
+    @Mixin
+    private WatchOption watch;
+
     @Override
     public Integer call() {
         Recipe recipe = options.recipe();
         if (minutes != null) {
             recipe = recipe.scaledTo(minutes);
         }
-        return new Runner(main.screen(spec), options.json).begin(options, recipe, null, spec);
+        Screen screen = main.screen(spec);
+        Path parent = options.out == null ? RunOptions.RUNS : options.out.toAbsolutePath().getParent();
+        try (Server dashboard = watch.open(screen, parent == null ? RunOptions.RUNS : parent)) {
+            return new Runner(screen, options.json).begin(options, recipe, null, spec);
+        }
     }
 }

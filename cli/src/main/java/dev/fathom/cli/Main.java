@@ -36,6 +36,7 @@ public final class Main implements Runnable {
         COMMANDS.put("rl", RlCommand.class);
         COMMANDS.put("eval", EvalCommand.class);
         COMMANDS.put("chat", ChatCommand.class);
+        COMMANDS.put("serve", ServeCommand.class);
         COMMANDS.put("plan", PlanCommand.class);
         COMMANDS.put("report", ReportCommand.class);
         COMMANDS.put("runs", RunsCommand.class);

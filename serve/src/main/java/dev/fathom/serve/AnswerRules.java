@@ -47,7 +47,8 @@ final class AnswerRules {
                         "max_tokens: found room for " + most + " tokens, and the shortest answer of this form may need "
                                 + reserved);
             }
-            budget = thinks ? Math.min(budget == null ? most : budget, most - reserved) : budget;
+            int left = most - reserved;
+            budget = budget == null || budget > left ? Integer.valueOf(left) : budget;
             sampling = sampling.withConstraint(grammar);
         }
         return thinks ? sampling.withThinkingBudget(budget) : sampling;

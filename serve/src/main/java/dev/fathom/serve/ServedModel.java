@@ -1,5 +1,6 @@
 package dev.fathom.serve;
 
+import dev.fathom.infer.Fathom;
 import dev.fathom.infer.GenerationEngine;
 import dev.fathom.infer.Sampling;
 import dev.fathom.infer.grammar.TokenTable;
@@ -30,7 +31,12 @@ public record ServedModel(
         long created,
         Supplier<TokenTable> table) {
 
-    public static ServedModel of(
+    /** @param created when its files were made, seconds since 1970 */
+    public static ServedModel of(Fathom fathom, String name, long created) {
+        return of(name, fathom.engine(), fathom.chatTemplate(), fathom.defaults(), fathom.kernels(), created);
+    }
+
+    static ServedModel of(
             String name,
             GenerationEngine engine,
             @Nullable ChatTemplate template,

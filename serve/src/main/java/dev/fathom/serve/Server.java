@@ -94,7 +94,9 @@ public final class Server implements AutoCloseable {
                 .get("/v1/models", new ModelsEndpoint(this)::list)
                 .get("/v1/models/{+id}", new ModelsEndpoint(this)::one)
                 .get("/health", new HealthEndpoint(this))
-                .get("/metrics", metrics);
+                .get("/metrics", metrics)
+                .register("/", new Pages())
+                .register("/", new RunsEndpoint(options.runs()));
     }
 
     /** From now on there is a model. */

@@ -70,6 +70,13 @@ record Fields(ObjectNode object, String path) {
         return found;
     }
 
+    /** @throws ApiException unless the field is this word */
+    void requireWord(String name, String word) {
+        if (word(name, List.of(word)).isEmpty()) {
+            throw ApiException.missing(path(name));
+        }
+    }
+
     Optional<Boolean> bool(String name) {
         return find(name).map(node -> {
             if (!node.isBoolean()) {

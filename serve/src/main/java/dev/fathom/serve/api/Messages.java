@@ -110,7 +110,7 @@ final class Messages {
         List<ToolDefinition> tools = new ArrayList<>();
         Set<String> names = new HashSet<>();
         for (Fields tool : request.objects("tools")) {
-            tool.word("type", List.of("function")).orElseThrow(() -> ApiException.missing(tool.path("type")));
+            tool.requireWord("type", "function");
             Fields function = tool.object("function").orElseThrow(() -> ApiException.missing(tool.path("function")));
             String name = function.requireString("name");
             if (!name.matches("[A-Za-z0-9_.-]{1,64}")) {

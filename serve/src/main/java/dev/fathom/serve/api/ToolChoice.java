@@ -30,7 +30,7 @@ public sealed interface ToolChoice {
             };
         }
         Fields choice = request.object("tool_choice").orElseThrow();
-        choice.word("type", List.of("function")).orElseThrow(() -> ApiException.missing(choice.path("type")));
+        choice.requireWord("type", "function");
         Fields function = choice.object("function").orElseThrow(() -> ApiException.missing(choice.path("function")));
         String name = function.requireString("name");
         List<ToolDefinition> named =
