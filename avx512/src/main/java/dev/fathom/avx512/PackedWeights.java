@@ -52,7 +52,7 @@ final class PackedWeights implements Gemm.Packed {
         this.outputs = Math.toIntExact(weights.dim(weights.rank() - 2));
         this.inputs = Math.toIntExact(weights.columns());
         this.forward = Orientation.allocate(groups, inputs, outputs);
-        packForward();
+        pack(forward, null);
     }
 
     @Override
@@ -80,36 +80,44 @@ final class PackedWeights implements Gemm.Packed {
         if (existing == null) {
             existing = Orientation.allocate(groups, outputs, inputs);
             backward = existing;
-            packBackward(existing);
+            pack(null, existing);
         }
         return existing;
     }
 
     @Override
     public void refresh() {
-        packForward();
-        if (backward != null) {
-            packBackward(backward);
-        }
+        pack(forward, backward);
     }
 
     private long row(int group, int output) {
         return weights.address() + 4L * inputs * ((long) group * outputs + output);
     }
 
-    /** Pairs lie side by side in a row of the weights; the panel wants them one below the other. */
-    private void packForward() {
-        Panels panels = forward.panels();
-        long rowBytes = Rounding.rowBytes(inputs);
-        pool.run(groups * panels.count(), (task, worker) -> {
-            int group = task / panels.count();
-            int panel = task % panels.count();
-            int width = panels.width(panel);
-            long rounded = pool.scratch(worker, width * rowBytes);
-            Rounding.rows(row(group, Panels.first(panel)), 4L * inputs, width, inputs, rounded, rowBytes);
-            transpose(rounded, rowBytes, width, forward.pairs(), forward.panel(group, panel), panels.pairBytes(panel));
+    /** Task by task some rows of the weights, one panel of the forward product, for both directions: they are read from memory once. */
+    private void pack(@Nullable Orientation forward, @Nullable Orientation backward) {
+        int blocks = new Panels(outputs).count();
+        pool.run(groups * blocks, (task, worker) -> {
+            int group = task / blocks;
+            int block = task % blocks;
+            if (forward != null) {
+                packForward(forward, group, block, worker);
+            }
+            if (backward != null) {
+                packBackward(backward, group, block);
+            }
         });
         Reference.reachabilityFence(weights);
+    }
+
+    /** Pairs lie side by side in a row of the weights; the panel wants them one below the other. */
+    private void packForward(Orientation target, int group, int panel, int worker) {
+        Panels panels = target.panels();
+        int width = panels.width(panel);
+        long rowBytes = Rounding.rowBytes(inputs);
+        long rounded = pool.scratch(worker, width * rowBytes);
+        Rounding.rows(row(group, Panels.first(panel)), 4L * inputs, width, inputs, rounded, rowBytes);
+        transpose(rounded, rowBytes, width, target.pairs(), target.panel(group, panel), panels.pairBytes(panel));
     }
 
     /** {@code to[pair][column] = from[column][pair]}, a cache line of pairs at a time. */
@@ -126,21 +134,17 @@ final class PackedWeights implements Gemm.Packed {
         }
     }
 
-    private void packBackward(Orientation target) {
-        Panels panels = target.panels();
-        pool.run(groups * panels.count(), (task, worker) -> {
-            int group = task / panels.count();
-            int panel = task % panels.count();
-            Rounding.zip(
-                    DType.F32,
-                    row(group, 0) + 4L * Panels.first(panel),
-                    4L * inputs,
-                    outputs,
-                    panels.width(panel),
-                    target.panel(group, panel),
-                    0,
-                    0);
-        });
-        Reference.reachabilityFence(weights);
+    /** Rows of the weights are neighbours along this product's chains: pairs of them are zipped. */
+    private void packBackward(Orientation target, int group, int block) {
+        int first = Panels.first(block);
+        Rounding.zip(
+                DType.F32,
+                row(group, first),
+                4L * inputs,
+                Math.min(MicroKernel.COLUMNS, outputs - first),
+                inputs,
+                target.panel(group, 0),
+                Panels.offset(1, target.pairs()),
+                first / 2);
     }
 }

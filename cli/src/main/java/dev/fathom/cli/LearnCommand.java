@@ -49,7 +49,9 @@ final class LearnCommand implements Callable<Integer> {
             recipe = recipe.scaledTo(minutes);
         }
         Screen screen = main.screen(spec);
-        Path parent = options.out == null ? RunOptions.RUNS : options.out.toAbsolutePath().getParent();
+        Path parent = options.out == null
+                ? RunOptions.RUNS
+                : options.out.toAbsolutePath().getParent();
         try (Server dashboard = watch.open(screen, parent == null ? RunOptions.RUNS : parent)) {
             return new Runner(screen, options.json).begin(options, recipe, null, spec);
         }

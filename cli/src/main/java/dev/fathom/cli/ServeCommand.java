@@ -31,8 +31,9 @@ import picocli.CommandLine.Spec;
         name = "serve",
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
-        description = "Serve a model: the OpenAI API with DeepSeek's reasoning_content under /v1, a page to talk to it under /,"
-                + " runs under /runs, /health and /metrics. Ends with Ctrl-C, after the answers under way.")
+        description =
+                "Serve a model: the OpenAI API with DeepSeek's reasoning_content under /v1, a page to talk to it under /,"
+                        + " runs under /runs, /health and /metrics. Ends with Ctrl-C, after the answers under way.")
 final class ServeCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -46,7 +47,8 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--host",
             paramLabel = "HOST",
-            description = "Address to listen on; 0.0.0.0 for other machines, with an --api-key. Default: ${DEFAULT-VALUE}.",
+            description =
+                    "Address to listen on; 0.0.0.0 for other machines, with an --api-key. Default: ${DEFAULT-VALUE}.",
             defaultValue = "127.0.0.1")
     private String host;
 
@@ -175,16 +177,15 @@ final class ServeCommand implements Callable<Integer> {
         require(maxBodyMegabytes >= 1, "--max-body-mb must be at least 1, was " + maxBodyMegabytes);
         require(drainSeconds >= 0, "--drain-seconds must be at least 0, was " + drainSeconds);
         require(cacheMegabytes == null || cacheMegabytes >= 1, "--cache-mb must be at least 1, was " + cacheMegabytes);
-        ReasoningInput rule =
-                switch (reasoningInput) {
-                    case "accept" -> ReasoningInput.ACCEPT;
-                    case "reject" -> ReasoningInput.REJECT;
-                    case "require" -> ReasoningInput.REQUIRE_WITH_TOOLS;
-                    default ->
-                        throw new CommandException(
-                                ExitCode.USAGE,
-                                "--reasoning-input must be accept, reject or require, was \"" + reasoningInput + "\"");
-                };
+        ReasoningInput rule = switch (reasoningInput) {
+            case "accept" -> ReasoningInput.ACCEPT;
+            case "reject" -> ReasoningInput.REJECT;
+            case "require" -> ReasoningInput.REQUIRE_WITH_TOOLS;
+            default ->
+                throw new CommandException(
+                        ExitCode.USAGE,
+                        "--reasoning-input must be accept, reject or require, was \"" + reasoningInput + "\"");
+        };
         boolean local = List.of("127.0.0.1", "localhost", "::1").contains(host);
         if (!local && apiKey == null) {
             main.screen(spec).note("Everybody who reaches " + host + " can use this server; --api-key closes it.");

@@ -14,7 +14,8 @@ final class WatchOption {
             arity = "0..1",
             paramLabel = "PORT",
             fallbackValue = "8080",
-            description = "Show the run's curves live in a browser, under http://127.0.0.1:PORT/runs. Default port: 8080.")
+            description =
+                    "Show the run's curves live in a browser, under http://127.0.0.1:PORT/runs. Default port: 8080.")
     private @Nullable Integer port;
 
     /** Opens the dashboard if it was asked for. */
@@ -28,12 +29,15 @@ final class WatchOption {
                     picocli.CommandLine.ExitCode.USAGE, "--watch must be between 0 and 65535, was " + port);
         }
         try {
-            Server server = Server.start(ServerOptions.DEFAULT.withAddress("127.0.0.1", port).withRuns(runs));
+            Server server = Server.start(
+                    ServerOptions.DEFAULT.withAddress("127.0.0.1", port).withRuns(runs));
             screen.note("watch the run: " + server.url() + "/runs");
             return server;
         } catch (UncheckedIOException e) {
             throw new CommandException(
-                    picocli.CommandLine.ExitCode.USAGE, "--watch: port " + port + " cannot be used: " + e.getMessage(), e);
+                    picocli.CommandLine.ExitCode.USAGE,
+                    "--watch: port " + port + " cannot be used: " + e.getMessage(),
+                    e);
         }
     }
 }

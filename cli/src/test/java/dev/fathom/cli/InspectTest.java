@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Tensor;
+import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.learn.Json;
 import dev.fathom.model.gguf.GgufValue;
 import dev.fathom.model.gguf.GgufWriter;
-import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.model.safetensors.NamedTensor;
 import dev.fathom.model.safetensors.SafetensorsWriter;
 import dev.fathom.model.safetensors.StoredType;

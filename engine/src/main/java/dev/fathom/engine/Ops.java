@@ -34,7 +34,7 @@ public final class Ops {
     private final DType operands;
     private final Workspace workspace;
     private final @Nullable Tape tape;
-    private final @Nullable GradientMemory gradients;
+    private final @Nullable PassMemory memory;
     private Workspace results;
     private int branch;
 
@@ -45,7 +45,7 @@ public final class Ops {
         this.workspace = workspace;
         this.tape = tape;
         this.results = workspace;
-        this.gradients = tape == null ? null : new GradientMemory(workspace, engine.pool());
+        this.memory = tape == null ? null : new PassMemory(workspace, engine.pool());
     }
 
     /** Operations that record their backward pass. */
@@ -72,12 +72,16 @@ public final class Ops {
     }
 
     private Variable result(long... shape) {
-        return variable(results.allocate(DType.F32, shape));
+        return result(DType.F32, shape);
+    }
+
+    private Variable result(DType type, long... shape) {
+        return variable(memory == null ? results.allocate(type, shape) : memory.allocate(type, shape));
     }
 
     /** A result that nothing but products reads: in the type they multiply, half the memory in bf16. */
     private Variable operand(long... shape) {
-        return variable(results.allocate(operands, shape));
+        return result(operands, shape);
     }
 
     /** The residual stream goes on in other memory; what it was made from may be overwritten after the next time. */
@@ -89,7 +93,7 @@ public final class Ops {
     }
 
     private Variable variable(Tensor value) {
-        return new Variable(value, gradients);
+        return new Variable(value, memory);
     }
 
     private void record(Runnable backward) {
@@ -104,6 +108,11 @@ public final class Ops {
             backward.run();
             result.releaseGradient();
         });
+    }
+
+    /** Says that nobody will read this value again, not in the backward pass either: its memory serves other results. */
+    public void forget(Variable x) {
+        x.releaseValue();
     }
 
     /** The same value without its history: no gradient flows back. */
@@ -258,8 +267,8 @@ public final class Ops {
     public record Residual(Variable sum, Variable normed) {}
 
     /**
-     * {@code sum = x + delta} and its RMSNorm in one pass over memory. The residual rule: delta comes from x's own branch, so in
-     * the backward pass it has read its gradient before x's norm adds to the tensor both share.
+     * {@code sum = x + delta} and its RMSNorm in one pass over memory. The residual rule: delta comes from x's own branch and is added nowhere else, so its
+     * value is forgotten, and in the backward pass it has read its gradient before x's norm adds to the tensor both share.
      */
     public Residual addNorm(Variable x, Variable delta, Parameter weight, float eps) {
         beginBranch();
@@ -269,6 +278,7 @@ public final class Ops {
         Variable normed = operand(rows, width);
         Tensor inverseRms = results.allocate(DType.F32, rows);
         kernels.rmsNorm(x.value(), delta.value(), weight.value(), eps, sum.value(), normed.value(), inverseRms);
+        delta.releaseValue();
         record(normed, () -> {
             normBackward(normed, sum, weight, inverseRms);
             delta.borrowGradient(sum, kernels);
@@ -310,6 +320,7 @@ public final class Ops {
                 normed.value(),
                 mean,
                 inverseDeviation);
+        delta.releaseValue();
         record(normed, () -> {
             kernels.layerNormBackward(
                     normed.gradient(),
@@ -353,7 +364,7 @@ public final class Ops {
         private KeyValueStore gradient() {
             KeyValueStore existing = gradient;
             if (existing == null) {
-                existing = store.gradient(Objects.requireNonNull(gradients)::zeros);
+                existing = store.gradient(Objects.requireNonNull(memory)::zeros);
                 gradient = existing;
             }
             return existing;
@@ -362,7 +373,7 @@ public final class Ops {
         private void releaseGradient() {
             KeyValueStore last = gradient;
             if (last != null) {
-                Objects.requireNonNull(gradients).release(last.data());
+                Objects.requireNonNull(memory).release(last.data());
                 gradient = null;
             }
         }
@@ -497,8 +508,8 @@ public final class Ops {
 
     /** Copies each token's row to the places of its experts: {@code [N * topK, d]}, sorted by expert. */
     public Variable dispatch(Variable x, Routed routed) {
-        Variable out = variable(results.allocate(
-                x.value().dtype(), routed.tokenOf().size(), x.value().columns()));
+        Variable out =
+                result(x.value().dtype(), routed.tokenOf().size(), x.value().columns());
         kernels.gather(x.value(), routed.tokenOf(), out.value());
         record(out, () -> {
             boolean accumulate = x.hasGradient();
@@ -507,7 +518,7 @@ public final class Ops {
         return out;
     }
 
-    /** {@code shared + Σ gate * expert output}, in rank order; the expert output is made by a product and used nowhere else. */
+    /** {@code shared + Σ gate * expert output}, in rank order; both are made by products and used nowhere else. */
     public Variable combine(Variable shared, Variable expertOut, Routed routed) {
         Variable y = result(shared.value().rows(), shared.value().columns());
         kernels.combine(
@@ -516,6 +527,7 @@ public final class Ops {
                 routed.rowOf(),
                 routed.gates().value(),
                 y.value());
+        shared.releaseValue();
         record(y, () -> {
             kernels.combineBackward(
                     y.gradient(),
@@ -584,23 +596,23 @@ public final class Ops {
     /** With {@code dLogits[n] = f[n] slopes[n]}: {@code dW = Σ slopes[n] (f[n] hidden[n])ᵀ} and {@code dHidden[n] = f[n] Wᵀ slopes[n]}. */
     private void headBackward(
             Variable hidden, TrainedWeight head, Tensor slopes, Tensor slopeScales, Tensor dLogProbs) {
-        GradientMemory memory = Objects.requireNonNull(gradients);
+        PassMemory free = Objects.requireNonNull(memory);
         RowGroups all = RowGroups.single(slopes.rows());
-        Tensor factors = memory.allocate(DType.F32, slopes.rows(), 1);
+        Tensor factors = free.allocate(DType.F32, slopes.rows(), 1);
         kernels.scaleRows(dLogProbs.reshape(slopes.rows(), 1), slopeScales, factors);
-        Tensor scaled = memory.allocate(operands, hidden.value().shape());
+        Tensor scaled = free.allocate(operands, hidden.value().shape());
         kernels.scaleRows(hidden.value(), factors, scaled);
         head.gemm().backwardWeight(slopes, scaled, all, head.parameter().gradient());
-        memory.release(scaled);
+        free.release(scaled);
         Tensor dHidden =
-                hidden.hasGradient() ? memory.allocate(DType.F32, hidden.value().shape()) : null;
+                hidden.hasGradient() ? free.allocate(DType.F32, hidden.value().shape()) : null;
         Tensor product = dHidden == null ? hidden.gradientToWrite() : dHidden;
         head.gemm().backwardInput(slopes, all, head.packed(), product, false);
         kernels.scaleRows(product, factors, product);
-        memory.release(factors);
+        free.release(factors);
         if (dHidden != null) {
             kernels.add(hidden.gradient(), dHidden, hidden.gradient());
-            memory.release(dHidden);
+            free.release(dHidden);
         }
     }
 

@@ -10,18 +10,18 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Variable {
     private final Tensor value;
-    private final @Nullable GradientMemory memory;
+    private final @Nullable PassMemory memory;
     private final @Nullable Variable parent;
     private final long fromColumn;
     private @Nullable Tensor gradient;
     private boolean borrowed;
     private boolean released;
 
-    Variable(Tensor value, @Nullable GradientMemory memory) {
+    Variable(Tensor value, @Nullable PassMemory memory) {
         this(value, memory, null, 0);
     }
 
-    private Variable(Tensor value, @Nullable GradientMemory memory, @Nullable Variable parent, long fromColumn) {
+    private Variable(Tensor value, @Nullable PassMemory memory, @Nullable Variable parent, long fromColumn) {
         this.value = value;
         this.memory = memory;
         this.parent = parent;
@@ -115,6 +115,16 @@ public final class Variable {
         }
     }
 
+    /** To be called when nobody will read the value again. */
+    void releaseValue() {
+        if (parent != null) {
+            throw new IllegalStateException("part of a value cannot be given back");
+        }
+        if (memory != null) {
+            memory.release(value);
+        }
+    }
+
     /** To be called when nobody will read the gradient again. */
     void releaseGradient() {
         Tensor last = gradient;
@@ -125,7 +135,7 @@ public final class Variable {
         released = true;
     }
 
-    private GradientMemory memory() {
+    private PassMemory memory() {
         if (memory == null) {
             throw new IllegalStateException("a value computed without a tape has no gradient");
         }

@@ -78,9 +78,8 @@ public record LoadedModel(
         sampling = says.topK() == null ? sampling : sampling.withTopK(says.topK());
         sampling = says.topP() == null ? sampling : sampling.withTopP(says.topP());
         sampling = says.minP() == null ? sampling : sampling.withMinP(says.minP());
-        sampling = says.repetitionPenalty() == null
-                ? sampling
-                : sampling.withRepetitionPenalty(says.repetitionPenalty());
+        sampling =
+                says.repetitionPenalty() == null ? sampling : sampling.withRepetitionPenalty(says.repetitionPenalty());
         return Boolean.FALSE.equals(says.sampled()) ? sampling.withTemperature(0) : sampling;
     }
 

@@ -11,8 +11,8 @@ import dev.fathom.model.DeepseekModel;
 import dev.fathom.model.chat.ChatMessage;
 import dev.fathom.model.chat.ChatTemplate;
 import dev.fathom.model.checkpoint.Checkpoint;
-import dev.fathom.model.files.ModelFileException;
 import dev.fathom.model.files.Json;
+import dev.fathom.model.files.ModelFileException;
 import dev.fathom.model.tokenizer.CharacterTokenizer;
 import dev.fathom.model.tokenizer.SpecialTokens;
 import dev.fathom.model.tokenizer.Tokenizer;
@@ -29,9 +29,10 @@ class FathomTest {
     private static final Sampling SAMPLING = Sampling.DEFAULT.withSeed(4L).withMaxTokens(30);
 
     /** DeepSeek-R1's template in small: what was thought is left out, and the prompt opens the next thought. */
-    private static final String TEMPLATE = "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
-            + "b{{ message['content'] }}{% else %}a{{ message['content'].split('</think>')[-1] }}{{ eos_token }}{% endif %}"
-            + "{% endfor %}c<think>";
+    private static final String TEMPLATE =
+            "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+                    + "b{{ message['content'] }}{% else %}a{{ message['content'].split('</think>')[-1] }}{{ eos_token }}{% endif %}"
+                    + "{% endfor %}c<think>";
 
     private static Fathom fathom(Engine kernels, @Nullable String template) {
         return Fathom.of(
@@ -66,7 +67,8 @@ class FathomTest {
                                     null)
                             .tokens())
                     .isEqualTo(TOKENIZER.encode("<bos>bpal<eos>boc<think>"));
-            assertThat(fathom.prompt(List.of(ChatMessage.user("p")), null).format()).isEqualTo(ReasoningFormat.OPEN);
+            assertThat(fathom.prompt(List.of(ChatMessage.user("p")), null).format())
+                    .isEqualTo(ReasoningFormat.OPEN);
             session.clear();
             assertThat(session.history()).isEmpty();
         }
@@ -105,7 +107,8 @@ class FathomTest {
             ChatSession session = fathom.session(null);
             Reply reply = session.ask("p", Sampling.DEFAULT, null);
             if (!reply.isDone()) {
-                assertThatThrownBy(() -> session.ask("q", Sampling.DEFAULT, null)).hasMessageContaining("has not ended");
+                assertThatThrownBy(() -> session.ask("q", Sampling.DEFAULT, null))
+                        .hasMessageContaining("has not ended");
             }
             reply.cancel();
             assertThat(reply.await().reason()).isIn(FinishReason.CANCELLED, FinishReason.LENGTH);
@@ -123,12 +126,12 @@ class FathomTest {
             assertThat(prompt.tokens()).isEqualTo(TOKENIZER.encode("<bos>ab"));
             assertThat(prompt.format()).isEqualTo(ReasoningFormat.ANSWER_TAGS);
             // Raw text is continued, tags and all.
-            assertThat(fathom.generate("ab<think>", SAMPLING).await().thinking()).isEmpty();
+            assertThat(fathom.generate("ab<think>", SAMPLING).await().thinking())
+                    .isEmpty();
             assertThatThrownBy(() -> fathom.prompt(List.of(), null)).hasMessageContaining("messages: found none");
         }
         Tokenizer letters = CharacterTokenizer.of("abc", SpecialTokens.NONE);
-        LoadedModel base =
-                new LoadedModel("base", emptyModel(), letters, null, Sampling.DEFAULT, List.of());
+        LoadedModel base = new LoadedModel("base", emptyModel(), letters, null, Sampling.DEFAULT, List.of());
         assertThat(base.canChat()).isFalse();
         assertThatThrownBy(() -> base.prompt(List.of(ChatMessage.user("a")), null))
                 .hasMessageContaining("base has no chat template");

@@ -17,13 +17,12 @@ public final class DeepseekArchitecture implements Architecture {
 
     /** The config of such a model, without a multi-token-prediction module where the weights have none. */
     public static DeepseekConfig config(ModelSource source) {
-        DeepseekConfig config =
-                switch (source) {
-                    case ModelSource.Directory directory ->
-                        DeepseekConfigFile.parse(
-                                directory.config(), directory.configFile().toString());
-                    case ModelSource.File file -> GgufConfig.deepseek(file.gguf());
-                };
+        DeepseekConfig config = switch (source) {
+            case ModelSource.Directory directory ->
+                DeepseekConfigFile.parse(
+                        directory.config(), directory.configFile().toString());
+            case ModelSource.File file -> GgufConfig.deepseek(file.gguf());
+        };
         // Converters often leave the module out and the config as it was.
         String module = DeepseekParameters.layer(config.numHiddenLayers());
         return source.tensors().has(module + "eh_proj.weight")
@@ -43,8 +42,8 @@ public final class DeepseekArchitecture implements Architecture {
         if (config.tieWordEmbeddings()) {
             tensors.ignore("lm_head.weight");
         }
-        ReleasedWeights weights = new ReleasedWeights(
-                engine, tensors, DeepseekParameters.declare(config), DeepseekParameters::parts);
+        ReleasedWeights weights =
+                new ReleasedWeights(engine, tensors, DeepseekParameters.declare(config), DeepseekParameters::parts);
         Transformer model = Transformer.of(config, engine, weights);
         tensors.requireAllTaken();
         return model;

@@ -126,9 +126,8 @@ final class DeepseekParameters {
 
     private static void addParts(List<NamedTensor> tensors, List<TensorPart> parts, Tensor value) {
         for (TensorPart part : parts) {
-            Tensor view = value.rank() == 1
-                    ? value.slice(part.from(), part.rows())
-                    : value.rows(part.from(), part.to());
+            Tensor view =
+                    value.rank() == 1 ? value.slice(part.from(), part.rows()) : value.rows(part.from(), part.to());
             tensors.add(new NamedTensor(part.name(), parts.size() == 1 ? value : view));
         }
     }

@@ -19,8 +19,7 @@ public final class LlamaArchitecture implements Architecture {
     public static LlamaConfig config(ModelSource source) {
         return switch (source) {
             case ModelSource.Directory directory ->
-                LlamaConfigFile.parse(
-                        directory.config(), directory.configFile().toString());
+                LlamaConfigFile.parse(directory.config(), directory.configFile().toString());
             case ModelSource.File file -> GgufConfig.llama(file.gguf());
         };
     }
@@ -38,8 +37,8 @@ public final class LlamaArchitecture implements Architecture {
                 LlamaParameters.declare(config),
                 (name, rows) -> LlamaParameters.parts(config, name, rows));
         boolean neighbours = source.architecture().equals("llama");
-        Transformer model = Transformer.of(
-                config, engine, weights, neighbours ? RotaryPairs.NEIGHBOURS : RotaryPairs.HALVES);
+        Transformer model =
+                Transformer.of(config, engine, weights, neighbours ? RotaryPairs.NEIGHBOURS : RotaryPairs.HALVES);
         tensors.requireAllTaken();
         return model;
     }

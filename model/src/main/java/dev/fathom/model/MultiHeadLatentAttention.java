@@ -94,6 +94,7 @@ final class MultiHeadLatentAttention implements Attention {
             cache.storeKeys(keyValue, 0, nope + value, nope, 0);
             cache.storeKeys(ropeKeys, 0, 0, config.ropeHeadDim(), nope); // head stride 0: shared by all heads
             cache.storeValues(keyValue, nope, nope + value);
+            ops.forget(keyValue); // what is stored is all that attention reads
         }
     }
 

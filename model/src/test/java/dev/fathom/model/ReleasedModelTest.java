@@ -67,7 +67,8 @@ class ReleasedModelTest {
     void aDirectoryIsTheOraclesModel(TinyRelease.Case tiny) throws IOException {
         List<NamedTensor> tensors = TinyRelease.tensors(tiny, 3);
         Path directory = TinyRelease.write(folder.resolve("hf"), tiny, tensors);
-        LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT).model();
+        LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT)
+                .model();
         assertOracle(model, tiny.oracle(TinyRelease.doubles(tensors)), 1e-5);
     }
 
@@ -109,7 +110,8 @@ class ReleasedModelTest {
         for (QuantizedType type : new QuantizedType[] {QuantizedType.Q8_0, QuantizedType.BF16, QuantizedType.Q4_0}) {
             Path file = folder.resolve(type + ".gguf");
             ModelConverter.convert(directory, file, type, engine);
-            LanguageModel model = ReleasedModel.open(file, engine, ReleasedModel.Options.DEFAULT).model();
+            LanguageModel model = ReleasedModel.open(file, engine, ReleasedModel.Options.DEFAULT)
+                    .model();
             Map<String, double[]> decoded = new LinkedHashMap<>();
             if (tiny.name().equals("llama-3.1")) {
                 continue;
@@ -143,7 +145,8 @@ class ReleasedModelTest {
     @MethodSource("cases")
     void cachedDecodingEqualsTheWholeSequence(TinyRelease.Case tiny) throws IOException {
         Path directory = TinyRelease.write(folder.resolve("hf"), tiny, 6);
-        LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT).model();
+        LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT)
+                .model();
         int[] tokens = new Random(7).ints(60, 0, model.vocabSize()).toArray();
         float[][] expected = whole(model, tokens);
         Cached cached = new Cached(model);
@@ -178,7 +181,8 @@ class ReleasedModelTest {
     @MethodSource("cases")
     void aRowDoesNotDependOnTheBatch(TinyRelease.Case tiny) throws IOException {
         Path directory = TinyRelease.write(folder.resolve("hf"), tiny, 8);
-        LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT).model();
+        LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT)
+                .model();
         Random random = new Random(9);
         int[] prompt = random.ints(21, 0, model.vocabSize()).toArray();
         Cached alone = new Cached(model);
@@ -220,7 +224,8 @@ class ReleasedModelTest {
     @MethodSource("cases")
     void absorbedAndExpandedAttentionAgree(TinyRelease.Case tiny) throws IOException {
         Path directory = TinyRelease.write(folder.resolve("hf"), tiny, 10);
-        LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT).model();
+        LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT)
+                .model();
         int[] tokens = new Random(11).ints(40, 0, model.vocabSize()).toArray();
         float[][] expanded = whole(model, tokens);
         List<float[]> absorbed = new Cached(model).add(tokens, true);
@@ -326,18 +331,23 @@ class ReleasedModelTest {
         TinyRelease.Case tiny = TinyRelease.named("v3");
         List<NamedTensor> tensors = TinyRelease.tensors(tiny, 13);
         Path with = TinyRelease.write(folder.resolve("with"), tiny, tensors);
-        LanguageModel model = ReleasedModel.open(with, engine, ReleasedModel.Options.DEFAULT).model();
+        LanguageModel model =
+                ReleasedModel.open(with, engine, ReleasedModel.Options.DEFAULT).model();
         assertThat(model.predictsMultipleTokens()).isTrue();
         assertPrediction(model, tiny, tensors);
         ModelConverter.convert(with, folder.resolve("with.gguf"), QuantizedType.F32, engine);
         assertPrediction(
-                ReleasedModel.open(folder.resolve("with.gguf"), engine, ReleasedModel.Options.DEFAULT).model(), tiny, tensors);
+                ReleasedModel.open(folder.resolve("with.gguf"), engine, ReleasedModel.Options.DEFAULT)
+                        .model(),
+                tiny,
+                tensors);
 
         List<NamedTensor> main = tensors.stream()
                 .filter(tensor -> !tensor.name().startsWith("model.layers.3."))
                 .toList();
         Path without = TinyRelease.write(folder.resolve("without"), tiny, main);
-        LanguageModel alone = ReleasedModel.open(without, engine, ReleasedModel.Options.DEFAULT).model();
+        LanguageModel alone = ReleasedModel.open(without, engine, ReleasedModel.Options.DEFAULT)
+                .model();
         assertThat(alone.predictsMultipleTokens()).isFalse();
         int[] tokens = {5, 6, 7, 8};
         assertThat(whole(alone, tokens)).isEqualTo(whole(model, tokens));
@@ -353,10 +363,10 @@ class ReleasedModelTest {
         RoutingLog log = model.newRoutingLog();
         LanguageModel.States states = model.forward(ops, batch, log);
         Variable hidden = ops.selectRows(states.hidden(), Tensor.of(new int[] {0, 1, 2, 3, 4, 5}));
-        float[][] found = rows(model.predictAhead(ops, hidden, Tensor.of(next), batch, log).value());
-        double[][] expected = reference
-                .predictAhead(reference.forward(tokens).hidden(), next)
-                .normed();
+        float[][] found = rows(
+                model.predictAhead(ops, hidden, Tensor.of(next), batch, log).value());
+        double[][] expected =
+                reference.predictAhead(reference.forward(tokens).hidden(), next).normed();
         for (int t = 0; t < tokens.length; t++) {
             for (int i = 0; i < found[t].length; i++) {
                 assertThat(Math.abs(found[t][i] - expected[t][i])).isLessThan(2e-5);

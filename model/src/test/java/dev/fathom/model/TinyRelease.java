@@ -61,7 +61,11 @@ final class TinyRelease {
     }
 
     /** A model by name. @param pre the rules of its tokenizer */
-    record Case(String name, String pre, @Nullable LlamaConfig llama, @Nullable DeepseekConfig deepseek) {
+    record Case(
+            String name,
+            String pre,
+            @Nullable LlamaConfig llama,
+            @Nullable DeepseekConfig deepseek) {
         static Case of(String name, String pre, LlamaConfig config) {
             return new Case(name, pre, config, null);
         }
@@ -119,10 +123,7 @@ final class TinyRelease {
                         dense(Architecture.QWEN2)
                                 .ropeScaling(new YarnScaling(4, 64, 8, 1, 1, 1))
                                 .build()),
-                Case.of(
-                        "qwen3",
-                        "qwen2",
-                        dense(Architecture.QWEN3).headDim(32).build()),
+                Case.of("qwen3", "qwen2", dense(Architecture.QWEN3).headDim(32).build()),
                 Case.of("v2-lite", "deepseek-llm", second().build()),
                 Case.of(
                         "v2",
@@ -260,7 +261,8 @@ final class TinyRelease {
     /** All bytes, a few merges, the tokens that begin and end a text, and nothing from there on. */
     static Tokenizer tokenizer(String pre) {
         List<String> tokens = new ArrayList<>(BYTES);
-        List<String> merges = List.of("t h", "h e", "a n", "i n", "o n", "\u0120 t", "\u0120 a", "e r", "\u0120t he", "an d");
+        List<String> merges =
+                List.of("t h", "h e", "a n", "i n", "o n", "\u0120 t", "\u0120 a", "e r", "\u0120t he", "an d");
         merges.forEach(merge -> tokens.add(merge.replace(" ", "")));
         int[] types = new int[VOCABULARY];
         Arrays.fill(types, GgufVocabulary.TYPE_NORMAL);

@@ -12,8 +12,8 @@ import dev.fathom.serve.api.ChatRequest;
 import dev.fathom.serve.api.ResponseFormat;
 import dev.fathom.serve.api.ToolChoice;
 import java.util.LinkedHashMap;
-import java.util.SequencedMap;
 import java.util.Objects;
+import java.util.SequencedMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -77,7 +77,9 @@ final class AnswerRules {
                 case ResponseFormat.JsonObject object ->
                     kept(object, () -> SchemaCompiler.anyObject(model.table().get()));
                 case ResponseFormat.JsonSchema(var schema, var path) ->
-                    kept(schema, () -> SchemaCompiler.compile(schema, model.table().get()));
+                    kept(
+                            schema,
+                            () -> SchemaCompiler.compile(schema, model.table().get()));
             };
         } catch (SchemaException e) {
             String param = request.format() instanceof ResponseFormat.JsonSchema schema

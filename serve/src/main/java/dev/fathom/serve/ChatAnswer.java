@@ -27,7 +27,8 @@ final class ChatAnswer {
     }
 
     Piece add(GenerationEvent.Tokens event) {
-        return piece(event.thinking(), calls == null ? null : calls.add(event.answer()), event.answer(), event.tokens());
+        return piece(
+                event.thinking(), calls == null ? null : calls.add(event.answer()), event.answer(), event.tokens());
     }
 
     /** What was held back. */

@@ -106,7 +106,8 @@ final class ChatEndpoint implements Handler {
             for (int i = 0; i < piece.calls().size(); i++) {
                 deltas.add(Delta.call(piece.calls().get(i), piece.firstCall() + i));
             }
-            LogProbsJson logProbs = piece.tokens().isEmpty() ? null : LogProbsJson.of(piece.tokens(), model.tokenizer());
+            LogProbsJson logProbs =
+                    piece.tokens().isEmpty() ? null : LogProbsJson.of(piece.tokens(), model.tokenizer());
             if (logProbs != null && deltas.isEmpty()) {
                 deltas.add(Delta.END);
             }

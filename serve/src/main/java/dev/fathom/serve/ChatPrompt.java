@@ -33,8 +33,7 @@ final class ChatPrompt {
 
     private static Text refuse(ServedModel model) {
         throw ApiException.invalid(
-                "messages",
-                "messages: the model \"" + model.name() + "\" has no chat template; use /v1/completions");
+                "messages", "messages: the model \"" + model.name() + "\" has no chat template; use /v1/completions");
     }
 
     private static Text rendered(ServedModel model, ChatTemplate template, ChatRequest request) {
@@ -42,10 +41,7 @@ final class ChatPrompt {
         ChatTemplate.Prompt prompt;
         try {
             prompt = template.render(
-                    request.messages(),
-                    tools(model, request),
-                    model.tokenizer().specialTokens(),
-                    thinking);
+                    request.messages(), tools(model, request), model.tokenizer().specialTokens(), thinking);
         } catch (TemplateException e) {
             throw ApiException.invalid("messages", "messages: the chat template refuses them: " + e.getMessage());
         }
@@ -60,7 +56,8 @@ final class ChatPrompt {
         if (prefix != null) {
             return prefixed(text, open, prefix);
         }
-        boolean mayThink = template.source().contains("<think>") && !request.thinking().disabled();
+        boolean mayThink =
+                template.source().contains("<think>") && !request.thinking().disabled();
         return new Text(text, open ? ReasoningFormat.OPEN : mayThink ? ReasoningFormat.TAGGED : ReasoningFormat.NONE);
     }
 
@@ -81,7 +78,8 @@ final class ChatPrompt {
             return List.of();
         }
         if (model.toolFormat().isEmpty()) {
-            throw ApiException.invalid("tools", "tools: the model \"" + model.name() + "\" was not taught to use tools");
+            throw ApiException.invalid(
+                    "tools", "tools: the model \"" + model.name() + "\" was not taught to use tools");
         }
         return request.tools();
     }
@@ -89,7 +87,8 @@ final class ChatPrompt {
     /** A model of {@code fathom learn} was taught to solve problems, not to remember: the last one is what it gets. */
     private static Text problem(ServedModel model, ChatRequest request) {
         if (!request.tools().isEmpty()) {
-            throw ApiException.invalid("tools", "tools: the model \"" + model.name() + "\" was not taught to use tools");
+            throw ApiException.invalid(
+                    "tools", "tools: the model \"" + model.name() + "\" was not taught to use tools");
         }
         ChatMessage last = request.messages().getLast();
         if (!last.role().equals("user")) {

@@ -1,8 +1,8 @@
 package dev.fathom.serve;
 
+import dev.fathom.infer.FinishReason;
 import dev.fathom.infer.GenerationEvent.End;
 import dev.fathom.infer.GenerationEvent.Tokens;
-import dev.fathom.infer.FinishReason;
 import dev.fathom.infer.Prompt;
 import dev.fathom.infer.ReasoningFormat;
 import dev.fathom.infer.SampledToken;

@@ -24,12 +24,18 @@ final class Errors {
     /** For what goes wrong in an endpoint. */
     static void handleIn(HttpRouting.Builder routes) {
         routes.error(ApiException.class, (request, response, e) -> send(response, e));
-        routes.error(NotFoundException.class, (request, response, e) -> send(
-                response,
-                ApiException.notFound("There is no "
-                        + request.prologue().method() + " " + request.path().path() + " here.")));
-        routes.error(HttpException.class, (request, response, e) -> send(
-                response, ApiException.ofStatus(e.status().code(), Objects.requireNonNullElse(e.getMessage(), ""))));
+        routes.error(
+                NotFoundException.class,
+                (request, response, e) -> send(
+                        response,
+                        ApiException.notFound(
+                                "There is no " + request.prologue().method() + " "
+                                        + request.path().path() + " here.")));
+        routes.error(
+                HttpException.class,
+                (request, response, e) -> send(
+                        response,
+                        ApiException.ofStatus(e.status().code(), Objects.requireNonNullElse(e.getMessage(), ""))));
         routes.error(RuntimeException.class, (request, response, e) -> {
             if (e instanceof CloseConnectionException) {
                 throw e;

@@ -58,23 +58,19 @@ final class Exchange {
      *
      * @param lastChunk tells the usage
      */
-    void stream(
-            Generations generations, Answers answers, Streaming streaming, Function<UsageJson, Object> lastChunk) {
+    void stream(Generations generations, Answers answers, Streaming streaming, Function<UsageJson, Object> lastChunk) {
         EventStream stream = new EventStream(response, server.stalls());
         try (generations;
                 ClientConnection.Watch watch = ClientConnection.current().whenGone(() -> leave(generations))) {
             for (int i = 0; i < generations.count(); i++) {
                 answers.begin(i).forEach(part -> send(stream, part));
             }
-            Usage[] usages = follow(
-                    generations,
-                    () -> stream.keepAlive(),
-                    (index, event) -> {
-                        List<Object> parts = event instanceof Tokens tokens
-                                ? answers.tokens(index, tokens)
-                                : answers.end(index, (End) event);
-                        parts.forEach(part -> send(stream, part));
-                    });
+            Usage[] usages = follow(generations, () -> stream.keepAlive(), (index, event) -> {
+                List<Object> parts = event instanceof Tokens tokens
+                        ? answers.tokens(index, tokens)
+                        : answers.end(index, (End) event);
+                parts.forEach(part -> send(stream, part));
+            });
             if (streaming.includeUsage()) {
                 send(stream, lastChunk.apply(UsageJson.of(Arrays.asList(usages), answersPerPrompt)));
             }
@@ -82,7 +78,8 @@ final class Exchange {
             stream.complete();
         } catch (ApiException e) {
             requireClient(e);
-            // Too late for a status. The error is an event, and the stream ends without [DONE] and without its last chunk.
+            // Too late for a status. The error is an event, and the stream ends without [DONE] and without its last
+            // chunk.
             stream.send(e.toJson().toString());
             throw new CloseConnectionException("the answer failed", e);
         } catch (RuntimeException e) {

@@ -39,8 +39,8 @@ final class Generations implements AutoCloseable {
             for (Prompt prompt : prompts) {
                 for (int choice = 0; choice < n; choice++) {
                     int index = all.generations.size();
-                    all.generations.add(engine.submit(
-                            prompt, sampling, choice, event -> all.events.add(new Event(index, event))));
+                    all.generations.add(
+                            engine.submit(prompt, sampling, choice, event -> all.events.add(new Event(index, event))));
                 }
             }
             return all;

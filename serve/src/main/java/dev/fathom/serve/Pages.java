@@ -29,8 +29,10 @@ final class Pages implements HttpService {
     public void routing(HttpRules rules) {
         rules.get("/", (request, response) -> send(response, "index.html"))
                 .get("/runs", (request, response) -> send(response, "runs.html"))
-                .get("/web/{name}", (request, response) ->
-                        send(response, request.path().pathParameters().get("name")));
+                .get(
+                        "/web/{name}",
+                        (request, response) ->
+                                send(response, request.path().pathParameters().get("name")));
     }
 
     private static void send(ServerResponse response, String name) {

@@ -70,8 +70,8 @@ final class RunsEndpoint implements HttpService {
         }
         try (Stream<Path> entries = Files.list(directory)) {
             return entries.filter(entry -> Files.isRegularFile(entry.resolve(INFO)))
-                    .sorted(Comparator.comparing((Path run) ->
-                                    info(run).path("created").asString(""))
+                    .sorted(Comparator.comparing(
+                                    (Path run) -> info(run).path("created").asString(""))
                             .reversed())
                     .toList();
         } catch (IOException e) {
@@ -116,7 +116,8 @@ final class RunsEndpoint implements HttpService {
                 .findFirst()
                 .orElseThrow(() -> ApiException.notFound("There is no run \"" + name + "\" in " + directory + "."));
         if (file == null) {
-            throw ApiException.notFound("A run has no such file; it has " + FILES.keySet().stream().sorted().toList());
+            throw ApiException.notFound("A run has no such file; it has "
+                    + FILES.keySet().stream().sorted().toList());
         }
         if (file.equals(INFO)) {
             ModelsEndpoint.send(response, info(run));
@@ -126,7 +127,8 @@ final class RunsEndpoint implements HttpService {
         try {
             from = Long.parseLong(request.query().first("from").orElse("0"));
         } catch (NumberFormatException e) {
-            throw ApiException.expected("from", "an offset", request.query().first("from").orElse(""));
+            throw ApiException.expected(
+                    "from", "an offset", request.query().first("from").orElse(""));
         }
         try {
             send(response, run.resolve(file), Math.max(0, from));

@@ -19,8 +19,8 @@ import java.util.function.ToDoubleFunction;
 /** {@code GET /metrics}: what the server counts, in the format of Prometheus. */
 final class ServerMetrics implements Handler {
     /** Other paths count as one: whoever invents paths must not fill the memory. */
-    private static final Set<String> PATHS = Set.of(
-            "/v1/chat/completions", "/v1/completions", "/v1/models", "/health", "/metrics", "/runs", "/");
+    private static final Set<String> PATHS =
+            Set.of("/v1/chat/completions", "/v1/completions", "/v1/models", "/health", "/metrics", "/runs", "/");
 
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
     private final Server server;
@@ -51,7 +51,9 @@ final class ServerMetrics implements Handler {
     }
 
     private void gauge(String name, String description, ToDoubleFunction<EngineStatus> value) {
-        Gauge.builder(name, server, each -> read(each, value)).description(description).register(registry);
+        Gauge.builder(name, server, each -> read(each, value))
+                .description(description)
+                .register(registry);
     }
 
     private void counter(String name, String description, ToDoubleFunction<EngineStatus> value) {
@@ -87,7 +89,8 @@ final class ServerMetrics implements Handler {
 
     @Override
     public void handle(ServerRequest request, ServerResponse response) {
-        response.headers().set(HeaderValues.create(HeaderNames.CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"));
+        response.headers()
+                .set(HeaderValues.create(HeaderNames.CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"));
         response.send(registry.scrape());
     }
 }

@@ -38,8 +38,7 @@ public record ServerOptions(
             Path.of("runs"));
 
     public ServerOptions withAddress(String newHost, int newPort) {
-        return new ServerOptions(
-                newHost, newPort, apiKey, maxBody, clientPatience, keepAlive, reasoningInput, runs);
+        return new ServerOptions(newHost, newPort, apiKey, maxBody, clientPatience, keepAlive, reasoningInput, runs);
     }
 
     public ServerOptions withApiKey(@Nullable String key) {
@@ -59,7 +58,6 @@ public record ServerOptions(
     }
 
     public ServerOptions withRuns(Path directory) {
-        return new ServerOptions(
-                host, port, apiKey, maxBody, clientPatience, keepAlive, reasoningInput, directory);
+        return new ServerOptions(host, port, apiKey, maxBody, clientPatience, keepAlive, reasoningInput, directory);
     }
 }

@@ -1,7 +1,6 @@
 package dev.fathom.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
-
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
@@ -41,7 +40,8 @@ class ChatCompletionsTest {
         assertThat(message.path("content").asString()).isNotEmpty();
         JsonNode usage = response.path("usage");
         assertThat(usage.path("completion_tokens").asInt()).isPositive().isLessThanOrEqualTo(60);
-        assertThat(usage.at("/completion_tokens_details/reasoning_tokens").asInt()).isBetween(20, 22);
+        assertThat(usage.at("/completion_tokens_details/reasoning_tokens").asInt())
+                .isBetween(20, 22);
         assertThat(usage.path("prompt_cache_hit_tokens").asInt()
                         + usage.path("prompt_cache_miss_tokens").asInt())
                 .isEqualTo(usage.path("prompt_tokens").asInt());
@@ -53,8 +53,8 @@ class ChatCompletionsTest {
     @Test
     void aStreamSaysTheSameAsTheWhole() {
         JsonNode whole = tiny.chat(request(""));
-        List<JsonNode> chunks =
-                tiny.stream("/v1/chat/completions", request(", \"stream\": true, \"stream_options\": {\"include_usage\": true}"));
+        List<JsonNode> chunks = tiny.stream(
+                "/v1/chat/completions", request(", \"stream\": true, \"stream_options\": {\"include_usage\": true}"));
         StringBuilder thinking = new StringBuilder();
         StringBuilder content = new StringBuilder();
         boolean answering = false;
@@ -65,12 +65,15 @@ class ChatCompletionsTest {
             thinking.append(delta.path("reasoning_content").asString(""));
             content.append(delta.path("content").asString(""));
             answering |= !delta.path("content").asString("").isEmpty();
-            assertThat(answering && delta.has("reasoning_content")).as("thinking after an answer").isFalse();
+            assertThat(answering && delta.has("reasoning_content"))
+                    .as("thinking after an answer")
+                    .isFalse();
         }
         assertThat(chunks.getFirst().at("/choices/0/delta/role").asString()).isEqualTo("assistant");
         assertThat(thinking.toString())
                 .isEqualTo(whole.at("/choices/0/message/reasoning_content").asString());
-        assertThat(content.toString()).isEqualTo(whole.at("/choices/0/message/content").asString());
+        assertThat(content.toString())
+                .isEqualTo(whole.at("/choices/0/message/content").asString());
         JsonNode last = chunks.getLast();
         assertThat(last.path("choices")).isEmpty();
         assertThat(last.at("/usage/completion_tokens")).isEqualTo(whole.at("/usage/completion_tokens"));
@@ -107,7 +110,9 @@ class ChatCompletionsTest {
     void thinkingCanBeTurnedOff() {
         JsonNode response = tiny.chat(request("").replace("\"enabled\", \"budget_tokens\": 20", "\"disabled\""));
         assertThat(response.at("/choices/0/message").has("reasoning_content")).isFalse();
-        assertThat(response.at("/usage/completion_tokens_details/reasoning_tokens").asInt()).isZero();
+        assertThat(response.at("/usage/completion_tokens_details/reasoning_tokens")
+                        .asInt())
+                .isZero();
         JsonNode none = tiny.chat("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}], \"max_tokens\": 9,"
                 + " \"reasoning_effort\": \"none\"}");
         assertThat(none.at("/choices/0/message").has("reasoning_content")).isFalse();
@@ -115,18 +120,20 @@ class ChatCompletionsTest {
 
     @Test
     void thinkingThatIsCutHasNoAnswer() {
-        JsonNode response = tiny.chat("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}], \"max_tokens\": 9,"
-                + " \"seed\": 3}");
+        JsonNode response = tiny.chat(
+                "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}], \"max_tokens\": 9," + " \"seed\": 3}");
         assertThat(response.at("/choices/0/finish_reason").asString()).isEqualTo("length");
         assertThat(response.at("/choices/0/message/content").asString()).isEmpty();
-        assertThat(response.at("/choices/0/message/reasoning_content").asString()).isNotEmpty();
+        assertThat(response.at("/choices/0/message/reasoning_content").asString())
+                .isNotEmpty();
     }
 
     @Test
     void logProbabilitiesOfEveryToken() {
         JsonNode response = tiny.chat(request(", \"logprobs\": true, \"top_logprobs\": 3"));
         JsonNode logProbs = response.at("/choices/0/logprobs");
-        assertThat(logProbs.path("content").size() + logProbs.path("reasoning_content").size())
+        assertThat(logProbs.path("content").size()
+                        + logProbs.path("reasoning_content").size())
                 .isEqualTo(response.at("/usage/completion_tokens").asInt());
         JsonNode token = logProbs.at("/content/0");
         assertThat(token.path("top_logprobs")).hasSize(3);
@@ -154,14 +161,17 @@ class ChatCompletionsTest {
 
     @Test
     void aPrefixIsGoneOnFrom() {
-        JsonNode response = tiny.chat("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\","
-                + " \"content\": \"The answer\", \"prefix\": true}], \"max_tokens\": 9, \"seed\": 1}");
+        JsonNode response =
+                tiny.chat("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\","
+                        + " \"content\": \"The answer\", \"prefix\": true}], \"max_tokens\": 9, \"seed\": 1}");
         assertThat(response.at("/choices/0/message/content").asString()).isNotEmpty();
         assertThat(response.at("/choices/0/message").has("reasoning_content")).isFalse();
-        JsonNode thinking = tiny.chat("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\","
-                + " \"content\": \"\", \"reasoning_content\": \"Well,\", \"prefix\": true}], \"max_tokens\": 9,"
-                + " \"thinking\": {\"type\": \"enabled\", \"budget_tokens\": 4}}");
-        assertThat(thinking.at("/choices/0/message/reasoning_content").asString()).isNotEmpty();
+        JsonNode thinking =
+                tiny.chat("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\","
+                        + " \"content\": \"\", \"reasoning_content\": \"Well,\", \"prefix\": true}], \"max_tokens\": 9,"
+                        + " \"thinking\": {\"type\": \"enabled\", \"budget_tokens\": 4}}");
+        assertThat(thinking.at("/choices/0/message/reasoning_content").asString())
+                .isNotEmpty();
     }
 
     @Test
@@ -170,7 +180,8 @@ class ChatCompletionsTest {
                 + "\"}], \"max_tokens\": 4}";
         tiny.chat(long1);
         assumeTrue(tiny.engine.status().positionsCached() > 0, "this engine keeps nothing");
-        assertThat(tiny.chat(long1).at("/usage/prompt_cache_hit_tokens").asInt()).isPositive();
+        assertThat(tiny.chat(long1).at("/usage/prompt_cache_hit_tokens").asInt())
+                .isPositive();
     }
 
     @Test
@@ -191,11 +202,12 @@ class ChatCompletionsTest {
                 + " \"additionalProperties\": false}";
         JsonNode response = tiny.chat(request(", \"response_format\": {\"type\": \"json_schema\", \"json_schema\":"
                 + " {\"name\": \"person\", \"strict\": true, \"schema\": " + schema + "}}"));
-        JsonNode person =
-                TinyServer.JSON.readTree(response.at("/choices/0/message/content").asString());
+        JsonNode person = TinyServer.JSON.readTree(
+                response.at("/choices/0/message/content").asString());
         assertThat(person.path("name").isString()).isTrue();
         assertThat(person.path("age").asInt()).isBetween(0, 120);
-        assertThat(response.at("/choices/0/message/reasoning_content").asString()).isNotEmpty();
+        assertThat(response.at("/choices/0/message/reasoning_content").asString())
+                .isNotEmpty();
     }
 
     private static final String TOOLS = ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"weather\","
@@ -204,9 +216,12 @@ class ChatCompletionsTest {
 
     @Test
     void aCallThatIsRequired() {
-        String body = request(TOOLS + ", \"tool_choice\": \"required\"").replace("\"max_tokens\": 60", "\"max_tokens\": 200");
+        String body =
+                request(TOOLS + ", \"tool_choice\": \"required\"").replace("\"max_tokens\": 60", "\"max_tokens\": 200");
         JsonNode choice = tiny.chat(body).at("/choices/0");
-        assertThat(choice.path("finish_reason").asString()).as(choice.toString()).isEqualTo("tool_calls");
+        assertThat(choice.path("finish_reason").asString())
+                .as(choice.toString())
+                .isEqualTo("tool_calls");
         assertThat(choice.at("/message/content").isNull()).isTrue();
         assertThat(choice.at("/message/reasoning_content").asString()).isNotEmpty();
         JsonNode call = choice.at("/message/tool_calls/0");

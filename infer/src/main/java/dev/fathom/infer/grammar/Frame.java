@@ -91,8 +91,7 @@ sealed interface Frame {
                 }
                 case Shape.Matching matching -> {
                     if (b == '"') {
-                        to.accept(rest.behind(new InPattern(
-                                matching.pattern, matching.pattern.start(), false)));
+                        to.accept(rest.behind(new InPattern(matching.pattern, matching.pattern.start(), false)));
                     }
                 }
                 case Shape.Number number -> new InNumber(number.range, "").step(b, rest, to);
@@ -166,8 +165,8 @@ sealed interface Frame {
                 return;
             }
             boolean counts = most < Integer.MAX_VALUE;
-            to.accept(rest.behind(new InText(
-                    begins ? Math.max(0, least - 1) : least, begins && counts ? most - 1 : most, next)));
+            to.accept(rest.behind(
+                    new InText(begins ? Math.max(0, least - 1) : least, begins && counts ? most - 1 : most, next)));
         }
     }
 
@@ -300,7 +299,8 @@ sealed interface Frame {
         private int shortestMember() {
             int best = Shape.ENDLESS;
             for (Shape.Member member : object.members.subList(next, object.members.size())) {
-                best = Math.min(best, 1 + member.key().length + 1 + member.shape().shortest());
+                best = Math.min(
+                        best, 1 + member.key().length + 1 + member.shape().shortest());
             }
             if (object.additional != null) {
                 best = Math.min(best, 1 + new InKey(object, names, "").shortest() - 1);

@@ -25,7 +25,8 @@ public final class GrammarConstraint implements TokenConstraint {
         }
         for (char c : NEEDED.toCharArray()) {
             if (!table.has(c)) {
-                throw new SchemaException("", "the vocabulary of this model cannot write JSON: it has no token \"" + c + "\"");
+                throw new SchemaException(
+                        "", "the vocabulary of this model cannot write JSON: it has no token \"" + c + "\"");
             }
         }
         this.table = table;
@@ -59,7 +60,8 @@ public final class GrammarConstraint implements TokenConstraint {
             }
             // Behind this token there is room for all others but the one that ends the response.
             int room = remaining - 2;
-            long[] words = all.longest() <= room ? all.words() : table.mask(node, room).words();
+            long[] words =
+                    all.longest() <= room ? all.words() : table.mask(node, room).words();
             for (int i = 0; i < Math.min(mask.length, words.length); i++) {
                 mask[i] |= words[i];
             }

@@ -55,14 +55,16 @@ final class NumberRange {
         this.integerDigits = Math.max(INTEGER_DIGITS, Math.max(digits(low), digits(high)));
         BigDecimal width = BigDecimal.ONE.movePointRight(integerDigits);
         this.least = low == null ? width.negate() : lower.exclusive ? above(low) : low;
-        this.most = high == null ? width : upper.exclusive ? above(high.negate()).negate() : high;
+        this.most =
+                high == null ? width : upper.exclusive ? above(high.negate()).negate() : high;
     }
 
     private static boolean isBeyond(Bound bound, Bound other, int sign) {
         return bound.value != null
                 && bound.value.signum() == sign
                 && bound.value.abs().compareTo(LARGE) > 0
-                && (other.value == null || other.value.multiply(BigDecimal.valueOf(sign)).compareTo(LARGE) <= 0);
+                && (other.value == null
+                        || other.value.multiply(BigDecimal.valueOf(sign)).compareTo(LARGE) <= 0);
     }
 
     /** The smallest multiple of the step above a number. */

@@ -1,8 +1,6 @@
 package dev.fathom.infer.grammar;
 
-import java.util.ArrayList;
 import java.util.BitSet;
-import java.util.List;
 
 /**
  * Reads regular expressions as JSON schemas have them (ECMA-262): characters, classes, groups, alternatives, counts, and the anchors at the
@@ -107,7 +105,8 @@ final class PatternParser {
             most = 1;
         } else if (at < source.length() && source.charAt(at) == '{') {
             int close = source.indexOf('}', at);
-            String[] bounds = close < 0 ? new String[0] : source.substring(at + 1, close).split(",", -1);
+            String[] bounds =
+                    close < 0 ? new String[0] : source.substring(at + 1, close).split(",", -1);
             try {
                 least = Integer.parseInt(bounds[0]);
                 most = bounds.length == 1 ? least : bounds[1].isEmpty() ? -1 : Integer.parseInt(bounds[1]);

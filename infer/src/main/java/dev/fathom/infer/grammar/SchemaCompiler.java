@@ -11,7 +11,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
@@ -54,11 +53,13 @@ public final class SchemaCompiler {
     /** Days up to 28 and no leap seconds: all that is written is a date. */
     private static final String DATE = "\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\\d|2[0-8])";
 
-    private static final String TIME = "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)";
+    private static final String TIME =
+            "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)";
     private static final String BYTE = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
     private static final String LABEL = "[a-z](-?[a-z0-9]){0,20}";
     /** Validators ask whether the last part of a mail address exists. */
-    private static final String TOP_LEVEL = "(com|org|net|edu|gov|info|io|dev|de|fr|uk|eu|us|ca|ch|at|nl|es|it|pl|se|no|jp|cn|in|br|au)";
+    private static final String TOP_LEVEL =
+            "(com|org|net|edu|gov|info|io|dev|de|fr|uk|eu|us|ca|ch|at|nl|es|it|pl|se|no|jp|cn|in|br|au)";
 
     private static final Map<String, String> FORMATS = Map.of(
             "date",
@@ -228,14 +229,16 @@ public final class SchemaCompiler {
             }
             members.add(member(name, read(property.getValue(), at), required.contains(name)));
         }
-        // What is read of additional properties is read once, even where nothing uses it: errors should not depend on it.
+        // What is read of additional properties is read once, even where nothing uses it: errors should not depend on
+        // it.
         Shape additional = others.isObject() ? read(others, path + ".additionalProperties") : Shape.any();
         boolean closed = others.isBoolean() && !others.asBoolean();
         for (String name : required) {
             if (!properties.containsKey(name)) {
                 if (closed) {
                     throw new SchemaException(
-                            path + ".required", "\"" + name + "\" is required and additionalProperties are not allowed");
+                            path + ".required",
+                            "\"" + name + "\" is required and additionalProperties are not allowed");
                 }
                 members.add(member(name, additional, true));
             }
@@ -291,7 +294,8 @@ public final class SchemaCompiler {
         String expression = keyword.equals("pattern") ? text : FORMATS.get(text);
         if (expression == null) {
             throw new SchemaException(
-                    path + ".format", "found \"" + text + "\", expected one of "
+                    path + ".format",
+                    "found \"" + text + "\", expected one of "
                             + FORMATS.keySet().stream().sorted().toList());
         }
         try {
@@ -313,10 +317,9 @@ public final class SchemaCompiler {
     }
 
     private static Shape number(ObjectNode schema, String path, boolean integer) {
-        Bound lower = stricter(
-                bound(schema, "minimum", path, false), bound(schema, "exclusiveMinimum", path, true), 1);
-        Bound upper = stricter(
-                bound(schema, "maximum", path, false), bound(schema, "exclusiveMaximum", path, true), -1);
+        Bound lower = stricter(bound(schema, "minimum", path, false), bound(schema, "exclusiveMinimum", path, true), 1);
+        Bound upper =
+                stricter(bound(schema, "maximum", path, false), bound(schema, "exclusiveMaximum", path, true), -1);
         BigDecimal multipleOf = bound(schema, "multipleOf", path, false).value();
         if (multipleOf != null && multipleOf.signum() <= 0) {
             throw new SchemaException(path + ".multipleOf", "found " + multipleOf + ", expected more than 0");
@@ -381,7 +384,8 @@ public final class SchemaCompiler {
             case "array" -> value.isArray();
             case "string" -> value.isString();
             case "number" -> value.isNumber();
-            case "integer" -> value.isNumber() && value.decimalValue().stripTrailingZeros().scale() <= 0;
+            case "integer" ->
+                value.isNumber() && value.decimalValue().stripTrailingZeros().scale() <= 0;
             case "boolean" -> value.isBoolean();
             default -> value.isNull();
         };
@@ -456,11 +460,11 @@ public final class SchemaCompiler {
     private static void followChoices(Shape shape, Set<Shape> way) {
         if (shape instanceof Shape.Choice choice) {
             if (!way.add(shape)) {
-                throw new SchemaException("", "a schema that refers to itself without anything around it has no meaning");
+                throw new SchemaException(
+                        "", "a schema that refers to itself without anything around it has no meaning");
             }
             choice.alternatives.forEach(each -> followChoices(each, way));
             way.remove(shape);
         }
     }
-
 }

@@ -89,7 +89,10 @@ final class TextPattern {
             for (int place = steps.size() - 1; place >= 0; place--) {
                 int best = distance[place];
                 for (Step step : steps.get(place)) {
-                    int width = step.characters.stream().map(TextPattern::width).min().orElse(Shape.ENDLESS);
+                    int width = step.characters.stream()
+                            .map(TextPattern::width)
+                            .min()
+                            .orElse(Shape.ENDLESS);
                     best = Math.min(best, distance[step.to] + width);
                 }
                 for (int to : skips.get(place)) {
@@ -144,9 +147,10 @@ final class TextPattern {
         int[] known = next.get(state);
         if (known[character] == Integer.MIN_VALUE) {
             BitSet to = new BitSet();
-            states.get(state).stream().forEach(place -> steps.get(place).stream()
-                    .filter(step -> step.characters.get(character))
-                    .forEach(step -> to.set(step.to)));
+            states.get(state).stream()
+                    .forEach(place -> steps.get(place).stream()
+                            .filter(step -> step.characters.get(character))
+                            .forEach(step -> to.set(step.to)));
             BitSet closed = closure(to);
             known[character] = closed.isEmpty() ? -1 : number(closed);
         }

@@ -1,8 +1,8 @@
 package dev.fathom.infer.tools;
 
 import dev.fathom.infer.grammar.GrammarConstraint;
-import dev.fathom.infer.grammar.ToolGrammar;
 import dev.fathom.infer.grammar.TokenTable;
+import dev.fathom.infer.grammar.ToolGrammar;
 import dev.fathom.model.chat.ChatTemplate;
 import dev.fathom.model.chat.ToolDefinition;
 import java.util.List;
@@ -121,13 +121,17 @@ public enum ToolFormat {
             if (!text.startsWith(beforeName) || split < 0) {
                 return Optional.empty();
             }
-            String arguments = text.substring(split + beforeArguments.strip().length()).strip();
+            String arguments =
+                    text.substring(split + beforeArguments.strip().length()).strip();
             String end = behindArguments.strip();
             if (!end.isEmpty() && arguments.endsWith(end)) {
-                arguments = arguments.substring(0, arguments.length() - end.length()).strip();
+                arguments = arguments
+                        .substring(0, arguments.length() - end.length())
+                        .strip();
             }
             return JSON.readTree(arguments).isObject()
-                    ? Optional.of(new Written(text.substring(beforeName.length(), split).strip(), arguments))
+                    ? Optional.of(new Written(
+                            text.substring(beforeName.length(), split).strip(), arguments))
                     : Optional.empty();
         } catch (JacksonException e) {
             return Optional.empty();

@@ -33,12 +33,11 @@ class GrammarTest {
             SchemaRegistry.withDefaultDialect(SpecificationVersion.DRAFT_2020_12);
 
     private static final Tokenizer CHARACTERS = CharacterTokenizer.of(printable(), SpecialTokens.REASONING);
-    private static final Tokenizer PAIRS = new BytePairTrainer(600, SpecialTokens.REASONING)
-            .add("""
+    private static final Tokenizer PAIRS =
+            new BytePairTrainer(600, SpecialTokens.REASONING).add("""
                     {"name": "größe", "id": 17, "list": [1, 2, 3], "value": {"a": true, "b": null}, "text": "a\\"b\\n"}
                     {"name": "red", "id": -12.5, "children": [{"value": "x"}, {"value": "y"}], "next": {}, "日本": "日本"}
-                    """.repeat(3))
-            .train();
+                    """.repeat(3)).train();
 
     private static String printable() {
         StringBuilder text = new StringBuilder("\näöüßé日本✓");
@@ -70,7 +69,9 @@ class GrammarTest {
             for (Tokenizer tokenizer : List.of(CHARACTERS, PAIRS)) {
                 GrammarConstraint constraint =
                         SchemaCompiler.compile(schema, tokenizer == CHARACTERS ? characters : pairs);
-                for (int limit : new int[] {constraint.leastTokens(), constraint.leastTokens() + 5, constraint.leastTokens() + 150}) {
+                for (int limit : new int[] {
+                    constraint.leastTokens(), constraint.leastTokens() + 5, constraint.leastTokens() + 150
+                }) {
                     String text = tokenizer.decode(draw(constraint, tokenizer, limit, i));
                     longest = Math.max(longest, text.length());
                     JsonNode answer;

@@ -124,7 +124,11 @@ public final class RandomSchema {
     private ObjectNode values() {
         ObjectNode schema = JSON.createObjectNode();
         if (chance(30)) {
-            schema.putObject("const").put("fixed", "vaLue \"✓\"").putArray("list").add(1).add(2.5);
+            schema.putObject("const")
+                    .put("fixed", "vaLue \"✓\"")
+                    .putArray("list")
+                    .add(1)
+                    .add(2.5);
             return schema;
         }
         ArrayNode values = schema.putArray("enum");
@@ -205,7 +209,11 @@ public final class RandomSchema {
         if (chance(50)) {
             properties.putObject("next").put("$ref", "#/$defs/" + name);
         } else {
-            properties.putObject("children").put("type", "array").putObject("items").put("$ref", "#/$defs/" + name);
+            properties
+                    .putObject("children")
+                    .put("type", "array")
+                    .putObject("items")
+                    .put("$ref", "#/$defs/" + name);
         }
         node.putArray("required").add("value");
         node.put("additionalProperties", false);

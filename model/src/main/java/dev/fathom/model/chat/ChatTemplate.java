@@ -77,10 +77,7 @@ public final class ChatTemplate {
      * ({@link #showsTools}).
      */
     public Prompt render(
-            List<ChatMessage> messages,
-            List<ToolDefinition> tools,
-            SpecialTokens special,
-            @Nullable Boolean thinking) {
+            List<ChatMessage> messages, List<ToolDefinition> tools, SpecialTokens special, @Nullable Boolean thinking) {
         Map<String, @Nullable Object> variables = new HashMap<>();
         if (!tools.isEmpty()) {
             variables.put("tools", tools.stream().map(ChatTemplate::variables).toList());
@@ -185,7 +182,8 @@ public final class ChatTemplate {
                 node.forEach(element -> list.add(value(element)));
                 yield list;
             }
-            case NUMBER -> node.isIntegralNumber() && node.canConvertToLong() ? (Object) node.asLong() : node.asDouble();
+            case NUMBER ->
+                node.isIntegralNumber() && node.canConvertToLong() ? (Object) node.asLong() : node.asDouble();
             case BOOLEAN -> node.asBoolean();
             case STRING -> node.asString();
             case NULL, MISSING, BINARY, POJO -> null;

@@ -91,7 +91,9 @@ final class ConfigKeys {
         String method = keys.text("quant_method", null);
         if (!method.equals("fp8")) {
             throw ConfigException.of(
-                    keys.name("quant_method"), "\"" + method + "\"", "\"fp8\": no other quantization of safetensors is supported");
+                    keys.name("quant_method"),
+                    "\"" + method + "\"",
+                    "\"fp8\": no other quantization of safetensors is supported");
         }
         keys.fixedText("fmt", "e4m3");
         keys.choiceOf("scale_fmt", "ue8m0", "float");

@@ -31,23 +31,20 @@ record RopeKeys(double theta, @Nullable RopeScaling scaling) {
     private static @Nullable RopeScaling scaling(ConfigKeys keys) {
         String type = keys.text("rope_type", keys.text("type", "default"));
         keys.skip("type"); // some configs have both names
-        RopeScaling scaling =
-                switch (type) {
-                    case "default" -> null;
-                    case "yarn" -> yarn(keys);
-                    case "linear" -> new RopeScaling.Linear(keys.number("factor"));
-                    case "llama3" ->
-                        new RopeScaling.Llama3(
-                                keys.number("factor"),
-                                keys.number("low_freq_factor"),
-                                keys.number("high_freq_factor"),
-                                keys.integer("original_max_position_embeddings"));
-                    default ->
-                        throw ConfigException.of(
-                                keys.name("rope_type"),
-                                "\"" + type + "\"",
-                                "\"default\", \"linear\", \"llama3\" or \"yarn\"");
-                };
+        RopeScaling scaling = switch (type) {
+            case "default" -> null;
+            case "yarn" -> yarn(keys);
+            case "linear" -> new RopeScaling.Linear(keys.number("factor"));
+            case "llama3" ->
+                new RopeScaling.Llama3(
+                        keys.number("factor"),
+                        keys.number("low_freq_factor"),
+                        keys.number("high_freq_factor"),
+                        keys.integer("original_max_position_embeddings"));
+            default ->
+                throw ConfigException.of(
+                        keys.name("rope_type"), "\"" + type + "\"", "\"default\", \"linear\", \"llama3\" or \"yarn\"");
+        };
         keys.refuseRest();
         return scaling;
     }
@@ -97,7 +94,9 @@ record RopeKeys(double theta, @Nullable RopeScaling scaling) {
                         .put("original_max_position_embeddings", llama.originalMaxPositionEmbeddings());
             case RopeScaling.Divisors divisors ->
                 throw ConfigException.of(
-                        "rope_freqs.weight", divisors.factors().size() + " divisors", "a rope_scaling that config.json can say");
+                        "rope_freqs.weight",
+                        divisors.factors().size() + " divisors",
+                        "a rope_scaling that config.json can say");
         }
     }
 

@@ -3,8 +3,7 @@ package dev.fathom.model.config;
 import java.util.List;
 
 /** How rotary position embeddings reach further than a model was trained for ({@code rope_scaling}). */
-public sealed interface RopeScaling
-        permits YarnScaling, RopeScaling.Linear, RopeScaling.Llama3, RopeScaling.Divisors {
+public sealed interface RopeScaling permits YarnScaling, RopeScaling.Linear, RopeScaling.Llama3, RopeScaling.Divisors {
     /** Radians per position of each of {@code dim / 2} pairs. */
     double[] frequencies(int dim, double theta);
 

@@ -181,10 +181,13 @@ final class GgufExport {
         long value = config.valueHeadDim();
         long latent = config.keyValueLoraRank();
         Rows all = group.rows();
-        Rows keys = new Rows(heads * nope, latent, all.type(), row -> all.row()
-                .at(row / nope * (nope + value) + row % nope));
-        Rows values = new Rows(heads * value, latent, all.type(), row -> all.row()
-                .at(row / value * (nope + value) + nope + row % value));
+        Rows keys = new Rows(
+                heads * nope, latent, all.type(), row -> all.row().at(row / nope * (nope + value) + row % nope));
+        Rows values = new Rows(
+                heads * value,
+                latent,
+                all.type(),
+                row -> all.row().at(row / value * (nope + value) + nope + row % value));
         Rows turned = keys.as(GroupReader.turned(keys.decode(), heads, nope, latent));
         String keyName = name(group.name().replace("kv_b_proj", "k_b_proj"));
         String valueName = name(group.name().replace("kv_b_proj", "v_b_proj"));
@@ -220,7 +223,8 @@ final class GgufExport {
 
     private String name(String original) {
         return GgufNames.find(original)
-                .orElseThrow(() -> CheckpointException.of(target, original, "name", "it", "a tensor that GGUF has a name for"));
+                .orElseThrow(() ->
+                        CheckpointException.of(target, original, "name", "it", "a tensor that GGUF has a name for"));
     }
 
     private static GgufWriter.Entry divisors(LlamaConfig config) {
@@ -230,12 +234,11 @@ final class GgufExport {
         for (int pair = 0; pair < plain.length; pair++) {
             bytes.putFloat((float) (plain[pair] / scaled[pair]));
         }
-        return new GgufWriter.Entry(
-                "rope_freqs.weight", QuantizedType.F32, List.of((long) plain.length), channel -> {
-                    bytes.rewind();
-                    while (bytes.hasRemaining()) {
-                        channel.write(bytes);
-                    }
-                });
+        return new GgufWriter.Entry("rope_freqs.weight", QuantizedType.F32, List.of((long) plain.length), channel -> {
+            bytes.rewind();
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+        });
     }
 }

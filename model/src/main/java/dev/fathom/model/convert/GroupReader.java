@@ -48,13 +48,15 @@ final class GroupReader {
                 String stack = expert.group(1) + expert.group(3);
                 // Experts come in the order of the header; their numbers say where they belong.
                 int count = 0;
-                while (files.find(expert.group(1) + "." + count + expert.group(3)).isPresent()) {
+                while (files.find(expert.group(1) + "." + count + expert.group(3))
+                        .isPresent()) {
                     count++;
                 }
                 if (!experts.containsKey(stack)) {
                     List<Rows> matrices = new ArrayList<>();
                     for (int i = 0; i < count; i++) {
-                        matrices.add(Rows.of(files.get(expert.group(1) + "." + i + expert.group(3)).matrix()));
+                        matrices.add(Rows.of(files.get(expert.group(1) + "." + i + expert.group(3))
+                                .matrix()));
                     }
                     experts.put(stack, matrices);
                     groups.add(new TensorGroup(stack, false, count, matrices));
@@ -92,7 +94,8 @@ final class GroupReader {
                 continue; // the config has it; and it goes with its keys
             }
             String name = GgufNames.original(own)
-                    .orElseThrow(() -> CheckpointException.of(file.source(), own, "name", "it", "a name of its architecture"));
+                    .orElseThrow(() ->
+                            CheckpointException.of(file.source(), own, "name", "it", "a name of its architecture"));
             if (isCopy(name)) {
                 continue;
             }
@@ -100,7 +103,9 @@ final class GroupReader {
             if (own.endsWith(KEYS)) {
                 if (file.find(own.replace(KEYS, "attn_kv_b.weight")).isEmpty()) {
                     groups.add(TensorGroup.single(
-                            name.replace("k_b_proj", "kv_b_proj"), false, joined(tensor, file.get(own.replace(KEYS, VALUES)))));
+                            name.replace("k_b_proj", "kv_b_proj"),
+                            false,
+                            joined(tensor, file.get(own.replace(KEYS, VALUES)))));
                 }
             } else if (shape.size() == 1) {
                 groups.add(TensorGroup.single(name, true, vector(tensor.toFloats())));

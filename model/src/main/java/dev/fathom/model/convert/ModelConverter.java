@@ -103,11 +103,10 @@ public final class ModelConverter {
 
     private static List<TensorGroup> groups(
             ModelSource source, int heads, int keyHeads, boolean neighbours, boolean tied) {
-        List<TensorGroup> groups =
-                switch (source) {
-                    case ModelSource.Directory directory -> GroupReader.read(directory.weights());
-                    case ModelSource.File file -> GroupReader.read(file.gguf(), heads, keyHeads, neighbours);
-                };
+        List<TensorGroup> groups = switch (source) {
+            case ModelSource.Directory directory -> GroupReader.read(directory.weights());
+            case ModelSource.File file -> GroupReader.read(file.gguf(), heads, keyHeads, neighbours);
+        };
         return groups.stream()
                 .filter(group -> !tied || !group.name().equals("lm_head.weight"))
                 .toList();
@@ -234,19 +233,18 @@ public final class ModelConverter {
             Path target, String name, boolean vector, Rows rows, @Nullable QuantizedType type) {
         boolean exact = name.endsWith("e_score_correction_bias");
         QuantizedType wanted = exact ? QuantizedType.F32 : type == null ? rows.type() : type;
-        StoredType stored =
-                switch (wanted) {
-                    case F32 -> StoredType.F32;
-                    case F16 -> StoredType.F16;
-                    case BF16 -> StoredType.BF16;
-                    case null, default ->
-                        throw CheckpointException.of(
-                                target,
-                                name,
-                                "type",
-                                wanted == null ? "F8_E4M3 with scales" : wanted,
-                                "a type to convert it to: F32, F16 or BF16");
-                };
+        StoredType stored = switch (wanted) {
+            case F32 -> StoredType.F32;
+            case F16 -> StoredType.F16;
+            case BF16 -> StoredType.BF16;
+            case null, default ->
+                throw CheckpointException.of(
+                        target,
+                        name,
+                        "type",
+                        wanted == null ? "F8_E4M3 with scales" : wanted,
+                        "a type to convert it to: F32, F16 or BF16");
+        };
         return new SafetensorsWriter.Entry(
                 name,
                 stored,

@@ -43,8 +43,9 @@ public final class GgufConfig {
         this.file = file;
         this.metadata = file.metadata();
         this.prefix = architecture(file) + ".";
-        this.untouched =
-                metadata.keys().stream().filter(key -> key.startsWith(prefix)).collect(Collectors.toCollection(TreeSet::new));
+        this.untouched = metadata.keys().stream()
+                .filter(key -> key.startsWith(prefix))
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     /** {@code general.architecture}. */
@@ -110,13 +111,18 @@ public final class GgufConfig {
         int heads = size("attention.head_count");
         int latent = size("attention.kv_lora_rank");
         int rotated = size("rope.dimension_count");
-        // Files with the split up-projection describe heads as latents see them, and have the model's own widths beside it.
+        // Files with the split up-projection describe heads as latents see them, and have the model's own widths beside
+        // it.
         boolean split = metadata.has(prefix + "attention.key_length_mla");
         int keyWidth = size("attention.key_length");
         int valueWidth = size("attention.value_length");
         if (split) {
             only("attention.head_count_kv", 1, "latents are shared by all heads");
-            require("attention.key_length", keyWidth, latent + rotated, "attention.kv_lora_rank + rope.dimension_count");
+            require(
+                    "attention.key_length",
+                    keyWidth,
+                    latent + rotated,
+                    "attention.kv_lora_rank + rope.dimension_count");
             require("attention.value_length", valueWidth, latent, "attention.kv_lora_rank");
             keyWidth = size("attention.key_length_mla");
             valueWidth = size("attention.value_length_mla");
@@ -187,8 +193,7 @@ public final class GgufConfig {
             case "linear" -> new RopeScaling.Linear(number("rope.scaling.factor"));
             case "yarn" -> yarn(mscale);
             default ->
-                throw CheckpointException.of(
-                        file.source(), prefix + "rope.scaling.type", type, "none, linear or yarn");
+                throw CheckpointException.of(file.source(), prefix + "rope.scaling.type", type, "none, linear or yarn");
         };
     }
 
@@ -213,7 +218,11 @@ public final class GgufConfig {
     private static RopeScaling divisors(GgufTensor tensor, int headDim) {
         if (!tensor.shape().equals(List.of(headDim / 2L))) {
             throw CheckpointException.of(
-                    tensor.file(), tensor.name(), "shape", tensor.shape(), List.of(headDim / 2L).toString());
+                    tensor.file(),
+                    tensor.name(),
+                    "shape",
+                    tensor.shape(),
+                    List.of(headDim / 2L).toString());
         }
         Tensor floats = Tensor.zeros(DType.F32, headDim / 2);
         tensor.copyTo(floats);

@@ -46,7 +46,12 @@ final class SafetensorsTensors implements ReleasedTensors {
     public StoredMatrix matrix(String name, long rows, long columns) {
         StoredTensor tensor = take(name);
         if (!tensor.shape().equals(List.of(rows, columns))) {
-            throw CheckpointException.of(tensor.file(), name, "shape", tensor.shape(), List.of(rows, columns).toString());
+            throw CheckpointException.of(
+                    tensor.file(),
+                    name,
+                    "shape",
+                    tensor.shape(),
+                    List.of(rows, columns).toString());
         }
         return tensor.matrix();
     }

@@ -100,12 +100,11 @@ public record StoredTensor(
         if (scales != null) {
             return new StoredMatrix.Float8Blocks(data, scales.floats(), rows, columns);
         }
-        QuantizedType plain =
-                switch (type) {
-                    case F32 -> QuantizedType.F32;
-                    case F16 -> QuantizedType.F16;
-                    default -> QuantizedType.BF16;
-                };
+        QuantizedType plain = switch (type) {
+            case F32 -> QuantizedType.F32;
+            case F16 -> QuantizedType.F16;
+            default -> QuantizedType.BF16;
+        };
         return new StoredMatrix.Blocks(plain, data, rows, columns);
     }
 
@@ -116,7 +115,9 @@ public record StoredTensor(
         }
         long rows = shape.getFirst();
         long rowBytes = Float.BYTES * shape.getLast();
-        MemorySegment copy = Arena.ofAuto().allocate(Math.max(1, rows * rowBytes), Float.BYTES).asSlice(0, rows * rowBytes);
+        MemorySegment copy = Arena.ofAuto()
+                .allocate(Math.max(1, rows * rowBytes), Float.BYTES)
+                .asSlice(0, rows * rowBytes);
         for (long row = 0; row < rows; row++) {
             scaleRow(row, copy.asSlice(row * rowBytes, rowBytes));
         }

@@ -98,15 +98,18 @@ public record GgufVocabulary(
     public static GgufVocabulary of(Tokenizer tokenizer, String source, int size) {
         if (!(tokenizer instanceof BytePairTokenizer bytePair)
                 || !bytePair.definition().options().byteLevel()) {
-            throw new TokenizerException(source + ": tokenizer: found one that is not byte-level BPE, expected that for GGUF");
+            throw new TokenizerException(
+                    source + ": tokenizer: found one that is not byte-level BPE, expected that for GGUF");
         }
         BytePairDefinition definition = bytePair.definition();
         PreTokenizer preTokenizer = definition.preTokenizer();
         GgufPreTokenizer rules = (preTokenizer == null
                         ? Optional.<GgufPreTokenizer>empty()
                         : GgufPreTokenizer.of(preTokenizer, definition.options().ignoreMerges()))
-                .orElseThrow(() -> new TokenizerException(
-                        source + ": pre_tokenizer: found rules that GGUF has no name for, expected those of a released model"));
+                .orElseThrow(
+                        () -> new TokenizerException(
+                                source
+                                        + ": pre_tokenizer: found rules that GGUF has no name for, expected those of a released model"));
         List<String> tokens = new ArrayList<>();
         int[] types = new int[size];
         Map<Integer, AddedToken> added = new HashMap<>();

@@ -98,7 +98,9 @@ class LlamaConfigTest {
                 mistake(
                         "rope_parameters.factor: unknown key",
                         json -> json.putObject("rope_parameters").put("factor", 4)),
-                mistake("quantization_config.quant_method: found no such key", json -> json.putObject("quantization_config")),
+                mistake(
+                        "quantization_config.quant_method: found no such key",
+                        json -> json.putObject("quantization_config")),
                 mistake("logit_scale: unknown key with value 2", json -> json.put("logit_scale", 2)),
                 mistake("hidden_size: found no such key", json -> json.remove("hidden_size")),
                 mistake("num_key_value_heads: found 5, expected a divisor", json -> json.put("num_key_value_heads", 5)),

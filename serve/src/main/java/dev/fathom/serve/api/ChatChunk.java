@@ -25,7 +25,9 @@ public record ChatChunk(
             int index,
             Delta delta,
             @Nullable LogProbsJson logprobs,
-            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable String finishReason) {}
+
+            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable
+            String finishReason) {}
 
     /** What is to be added to the answer. */
     @JsonInclude(JsonInclude.Include.NON_NULL)

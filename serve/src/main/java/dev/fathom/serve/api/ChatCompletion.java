@@ -12,14 +12,22 @@ import org.jspecify.annotations.Nullable;
  * @param systemFingerprint changes when the same seed may give another answer
  */
 public record ChatCompletion(
-        String id, String object, long created, String model, String systemFingerprint, List<Choice> choices,
+        String id,
+        String object,
+        long created,
+        String model,
+        String systemFingerprint,
+        List<Choice> choices,
         UsageJson usage) {
 
     /** One of the answers. */
     public record Choice(
             int index,
             Message message,
-            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable LogProbsJson logprobs,
+
+            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable
+            LogProbsJson logprobs,
+
             String finishReason) {}
 
     /**
@@ -31,7 +39,10 @@ public record ChatCompletion(
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Message(
             String role,
-            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable String content,
+
+            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable
+            String content,
+
             @Nullable String reasoningContent,
             @Nullable List<Call> toolCalls) {}
 
@@ -41,8 +52,7 @@ public record ChatCompletion(
      * @param index in a stream, which call it is; null elsewhere
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Call(
-            @Nullable Integer index, String id, String type, Function function) {
+    public record Call(@Nullable Integer index, String id, String type, Function function) {
         static Call of(ToolCall call, @Nullable Integer index) {
             return new Call(index, call.id(), "function", new Function(call.name(), call.arguments()));
         }

@@ -27,8 +27,8 @@ public record CompletionRequest(
     private static final int MOST_PROMPTS = 128;
     private static final int MOST_LOG_PROBS = 20;
 
-    private static final Set<String> KNOWN =
-            ChatRequest.known("model", "prompt", "suffix", "echo", "n", "stream", "stream_options", "logprobs", "best_of");
+    private static final Set<String> KNOWN = ChatRequest.known(
+            "model", "prompt", "suffix", "echo", "n", "stream", "stream_options", "logprobs", "best_of");
 
     /** Reads and checks a request. */
     public static CompletionRequest read(ObjectNode body, Sampling defaults) {
@@ -40,7 +40,8 @@ public record CompletionRequest(
         }
         int n = fields.smallInteger("n", 1, ChatRequest.MOST_ANSWERS).orElse(1);
         if (fields.smallInteger("best_of", 1, ChatRequest.MOST_ANSWERS).orElse(n) != n) {
-            throw ApiException.expected("best_of", "n (" + n + ")", fields.any("best_of").orElseThrow());
+            throw ApiException.expected(
+                    "best_of", "n (" + n + ")", fields.any("best_of").orElseThrow());
         }
         Sampling sampling = SamplingFields.read(fields, defaults);
         OptionalInt logProbs = fields.smallInteger("logprobs", 0, MOST_LOG_PROBS);

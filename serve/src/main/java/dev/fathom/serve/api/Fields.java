@@ -102,9 +102,7 @@ record Fields(ObjectNode object, String path) {
         }
         BigDecimal value = node.decimalValue();
         boolean whole = value.stripTrailingZeros().scale() <= 0;
-        if (!whole
-                || value.compareTo(BigDecimal.valueOf(least)) < 0
-                || value.compareTo(BigDecimal.valueOf(most)) > 0) {
+        if (!whole || value.compareTo(BigDecimal.valueOf(least)) < 0 || value.compareTo(BigDecimal.valueOf(most)) > 0) {
             throw ApiException.expected(path(name), range, node);
         }
         return OptionalLong.of(value.longValueExact());

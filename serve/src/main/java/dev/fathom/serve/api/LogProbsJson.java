@@ -16,8 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param reasoningContent of the thinking's, null without thinking
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record LogProbsJson(
-        List<Token> content, @Nullable List<Token> reasoningContent) {
+public record LogProbsJson(List<Token> content, @Nullable List<Token> reasoningContent) {
     /**
      * A token.
      *
@@ -26,7 +25,10 @@ public record LogProbsJson(
      * @param logprob in nats
      */
     public record Token(
-            String token, double logprob, int[] bytes, @JsonProperty("top_logprobs") List<Candidate> top) {}
+            String token,
+            double logprob,
+            int[] bytes,
+            @JsonProperty("top_logprobs") List<Candidate> top) {}
 
     /** A token that could have come. */
     public record Candidate(String token, double logprob, int[] bytes) {}

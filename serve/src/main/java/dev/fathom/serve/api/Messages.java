@@ -13,9 +13,19 @@ import tools.jackson.databind.node.ObjectNode;
 /** Reads {@code messages} and {@code tools}. */
 final class Messages {
     private static final int MOST_TOOLS = 128;
-    private static final Set<String> NAMES =
-            Set.of("role", "content", "name", "reasoning_content", "tool_calls", "tool_call_id", "prefix", "refusal",
-                    "audio", "annotations", "function_call", "reasoning");
+    private static final Set<String> NAMES = Set.of(
+            "role",
+            "content",
+            "name",
+            "reasoning_content",
+            "tool_calls",
+            "tool_call_id",
+            "prefix",
+            "refusal",
+            "audio",
+            "annotations",
+            "function_call",
+            "reasoning");
 
     private Messages() {}
 
@@ -25,7 +35,8 @@ final class Messages {
      * @param messages complete ones, oldest first
      * @param prefix how the answer begins, the last message of the request if it says {@code "prefix": true}
      */
-    record Conversation(List<ChatMessage> messages, @Nullable ChatMessage prefix) {}
+    record Conversation(
+            List<ChatMessage> messages, @Nullable ChatMessage prefix) {}
 
     static Conversation read(Fields request, ReasoningInput rule, boolean hasTools) {
         List<Fields> list = request.objects("messages");
@@ -72,14 +83,13 @@ final class Messages {
                         .toList();
                 boolean silent = !calls.isEmpty() || fields.isTrue("prefix");
                 String content = fields.has("content") || !silent ? content(fields) : "";
-                yield ChatMessage.assistant(content, fields.string("reasoning_content").orElse(null), calls);
+                yield ChatMessage.assistant(
+                        content, fields.string("reasoning_content").orElse(null), calls);
             }
             case "tool" -> ChatMessage.tool(fields.requireString("tool_call_id"), content(fields));
             default ->
                 throw ApiException.expected(
-                        fields.path("role"),
-                        "one of [system, developer, user, assistant, tool]",
-                        "\"" + role + "\"");
+                        fields.path("role"), "one of [system, developer, user, assistant, tool]", "\"" + role + "\"");
         };
     }
 
@@ -115,10 +125,13 @@ final class Messages {
             String name = function.requireString("name");
             if (!name.matches("[A-Za-z0-9_.-]{1,64}")) {
                 throw ApiException.expected(
-                        function.path("name"), "1 to 64 letters, digits, underscores, dots or dashes", "\"" + name + "\"");
+                        function.path("name"),
+                        "1 to 64 letters, digits, underscores, dots or dashes",
+                        "\"" + name + "\"");
             }
             if (!names.add(name)) {
-                throw ApiException.invalid(function.path("name"), function.path("name") + ": \"" + name + "\" is there twice");
+                throw ApiException.invalid(
+                        function.path("name"), function.path("name") + ": \"" + name + "\" is there twice");
             }
             ObjectNode parameters = function.object("parameters")
                     .map(Fields::object)

@@ -21,7 +21,8 @@ public enum ReasoningInput {
             case REJECT -> {
                 if (message.reasoning() != null) {
                     throw ApiException.invalid(
-                            path, path + ": reasoning_content must not be sent back, only content (this server runs with"
+                            path,
+                            path + ": reasoning_content must not be sent back, only content (this server runs with"
                                     + " --reasoning-input reject)");
                 }
                 yield message;

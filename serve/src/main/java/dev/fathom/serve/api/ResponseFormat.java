@@ -28,11 +28,10 @@ public sealed interface ResponseFormat {
             case "text" -> new Text();
             case "json_object" -> new JsonObject();
             case "json_schema" -> {
-                Fields described =
-                        format.object("json_schema").orElseThrow(() -> ApiException.missing(format.path("json_schema")));
-                JsonNode schema = described
-                        .any("schema")
-                        .orElseThrow(() -> ApiException.missing(described.path("schema")));
+                Fields described = format.object("json_schema")
+                        .orElseThrow(() -> ApiException.missing(format.path("json_schema")));
+                JsonNode schema =
+                        described.any("schema").orElseThrow(() -> ApiException.missing(described.path("schema")));
                 yield new JsonSchema(schema, described.path("schema"));
             }
             default ->

@@ -24,8 +24,12 @@ public record TextCompletion(
     public record Choice(
             int index,
             String text,
-            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable LogProbs logprobs,
-            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable String finishReason) {}
+
+            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable
+            LogProbs logprobs,
+
+            @JsonInclude(JsonInclude.Include.ALWAYS) @Nullable
+            String finishReason) {}
 
     /** @param textOffset where in the text each token begins */
     public record LogProbs(

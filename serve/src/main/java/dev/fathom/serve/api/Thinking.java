@@ -10,8 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param enabled null for what is usual with the model
  * @param budget tokens after which thinking is closed, null for no limit
  */
-public record Thinking(
-        @Nullable Boolean enabled, @Nullable Integer budget) {
+public record Thinking(@Nullable Boolean enabled, @Nullable Integer budget) {
     /** {@code low} may think for this part of the context. */
     private static final int LOW = 16;
 

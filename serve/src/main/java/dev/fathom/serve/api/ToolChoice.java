@@ -23,7 +23,8 @@ public sealed interface ToolChoice {
             throw ApiException.invalid("tool_choice", "tool_choice is only allowed when tools are specified");
         }
         if (request.isString("tool_choice")) {
-            return switch (request.word("tool_choice", List.of("none", "auto", "required")).orElseThrow()) {
+            return switch (request.word("tool_choice", List.of("none", "auto", "required"))
+                    .orElseThrow()) {
                 case "none" -> new None();
                 case "auto" -> new Auto();
                 default -> new Required(tools);

@@ -21,8 +21,7 @@ public record UsageJson(
     public record PromptDetails(int cachedTokens) {}
 
     /** Parts of the completion. */
-    public record CompletionDetails(
-            int reasoningTokens, int acceptedPredictionTokens, int rejectedPredictionTokens) {}
+    public record CompletionDetails(int reasoningTokens, int acceptedPredictionTokens, int rejectedPredictionTokens) {}
 
     /**
      * The sum over the prompts of a request.

@@ -6,11 +6,11 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Where the gradients of one backward pass live. Memory that no operation will read again serves the next gradient of its size: a backward
- * pass then walks up and down in the same few megabytes, which stay in cache, where fresh memory would be fetched and written back once per
+ * Where the results and gradients of one forward and backward pass live. Memory that no operation will read again serves the next tensor of its size: much
+ * of a pass then walks up and down in the same few megabytes, which stay in cache, where fresh memory would be fetched and written back once per
  * tensor.
  */
-final class GradientMemory {
+final class PassMemory {
     private final Workspace workspace;
     private final WorkerPool pool;
     private final Map<Kind, Deque<Tensor>> free = new HashMap<>();
@@ -18,7 +18,7 @@ final class GradientMemory {
     /** What may take the place of one another. */
     private record Kind(DType type, long size) {}
 
-    GradientMemory(Workspace workspace, WorkerPool pool) {
+    PassMemory(Workspace workspace, WorkerPool pool) {
         this.workspace = workspace;
         this.pool = pool;
     }
