@@ -3,6 +3,7 @@ package dev.fathom.avx512;
 import dev.fathom.avx512.Avx512Attention.Keys;
 import dev.fathom.avx512.Avx512Attention.Rows;
 import dev.fathom.engine.Bfloat16;
+import dev.fathom.engine.DType;
 import dev.fathom.engine.KeyValueStore;
 import dev.fathom.engine.Lanes;
 import dev.fathom.engine.Memory;
@@ -171,20 +172,17 @@ final class Avx512AttentionBackward {
         Avx512Attention.roundRows(q, count, keyDim, queries, queryRow());
         Avx512Attention.roundRows(dOut, count, valueDim, gradients, gradientRow());
         for (int i = 0; i < count; i += 2) {
-            zip(q, i, count, 0, keyDim, queryPairs + i * queryRow());
-            for (int panel = 0; panel < valuePanels.count(); panel++) {
-                long to = gradientPairs + Panels.offset(panel, height / 2) + i / 2 * valuePanels.pairBytes(panel);
-                zip(dOut, i, count, Panels.first(panel), valuePanels.width(panel), to);
-            }
+            zip(q, i, count, queryPairs + i * queryRow());
         }
+        long panelBytes = Panels.offset(1, height / 2);
+        Rounding.zip(DType.F32, dOut.address(), dOut.stride(), count, valueDim, gradientPairs, panelBytes, 0);
     }
 
-    private static void zip(Rows rows, int i, int count, int column, int width, long to) {
-        long even = rows.row(i) + 4L * column;
+    private void zip(Rows rows, int i, int count, long to) {
         if (i + 1 < count) {
-            Bfloat16.zip(even, even + rows.stride(), width, to);
+            Bfloat16.zip(rows.row(i), rows.row(i + 1), keyDim, to);
         } else {
-            Bfloat16.zipLast(even, width, to);
+            Bfloat16.zipLast(rows.row(i), keyDim, to);
         }
     }
 
@@ -234,11 +232,13 @@ final class Avx512AttentionBackward {
             Memory.zero(scores + (strip + count) * scoreRow, used * VECTOR);
             Memory.zero(dWeights + (strip + count) * scoreRow, used * VECTOR);
         }
-        for (int i = strip; i < strip + count; i += 2) {
-            long skip = i / 2 * VECTOR;
-            Softmax.zip(scores + i * scoreRow, scoreRow, used, weightPairs + skip, pairTile());
-            Softmax.zipAndRound(dWeights + i * scoreRow, scoreRow, used, dScorePairs + skip, pairTile());
-        }
+        int rows = (count + 1) & -2;
+        long skip = strip / 2 * VECTOR;
+        long dWeight = dWeights + strip * scoreRow;
+        Rounding.zipTiles(scores + strip * scoreRow, scoreRow, rows, used, weightPairs + skip, pairTile());
+        Rounding.zipTiles(dWeight, scoreRow, rows, used, dScorePairs + skip, pairTile());
+        // In place, two tiles at a time: rows of bf16 values take the first half of their floats' place.
+        Rounding.rows(dWeight, scoreRow, rows, (used + 1) / 2 * 2 * TILE, dWeight, scoreRow);
     }
 
     /** {@code dQ += dS K}. */

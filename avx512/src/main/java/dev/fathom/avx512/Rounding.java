@@ -147,6 +147,17 @@ final class Rounding {
         }
     }
 
+    /**
+     * Zips pairs of neighbouring rows of floats into tiles of sixteen columns.
+     *
+     * @param rows to zip, an even number
+     * @param to address of the first tile
+     * @param tileBytes from tile to tile
+     */
+    static void zipTiles(long from, long stride, int rows, int tiles, long to, long tileBytes) {
+        zip(DType.F32, from, stride, rows / 2, tiles, MicroKernel.LANES, to, tileBytes, 0);
+    }
+
     /** So many panels of the same width; the odd row of a pair stands {@code stride} after the even one. */
     private static void zip(
             DType type,
@@ -236,8 +247,8 @@ final class Rounding {
         for (int v = 0; v < vectors; v++) {
             zipVector(code, type, v, v == vectors - 1 ? FIRST_MASK : 0);
         }
-        code.addImmediate(RAX, type.bytes() * MicroKernel.COLUMNS);
-        code.addImmediate(R10, type.bytes() * MicroKernel.COLUMNS);
+        code.addImmediate(RAX, type.bytes() * MicroKernel.LANES * vectors);
+        code.addImmediate(R10, type.bytes() * MicroKernel.LANES * vectors);
         code.add(R11, RBP);
         code.decrementAndLoop(RBX, panel);
         code.add(RDI, RDX);

@@ -3,7 +3,6 @@ package dev.fathom.avx512;
 import static dev.fathom.engine.Memory.ALL;
 import static dev.fathom.engine.Memory.ORDER;
 
-import dev.fathom.engine.Bfloat16;
 import dev.fathom.engine.Lanes;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.VectorMath;
@@ -73,22 +72,6 @@ final class Softmax {
                     .mul(factor)
                     .intoMemorySegment(ALL, dWeight + at, ORDER);
         }
-    }
-
-    /** Rounds two rows into pairs; vectors of pairs lie {@code toStep} bytes apart. */
-    static void zip(long row, long rowStride, int vectors, long to, long toStep) {
-        for (int i = 0; i < vectors; i++) {
-            Bfloat16.zip(row + i * VECTOR, row + i * VECTOR + rowStride, LANES, to + i * toStep);
-        }
-    }
-
-    /** As {@link #zip}; the rows themselves are rounded, too, into the first half of each. */
-    static void zipAndRound(long row, long rowStride, int vectors, long to, long toStep) {
-        for (int i = 0; i < vectors; i++) {
-            Bfloat16.zip(row + i * VECTOR, row + i * VECTOR + rowStride, LANES, to + i * toStep);
-        }
-        Bfloat16.round(row, 0, 1, vectors * LANES, row, 0);
-        Bfloat16.round(row + rowStride, 0, 1, vectors * LANES, row + rowStride, 0);
     }
 
     /**
