@@ -23,7 +23,7 @@ import tools.jackson.databind.node.ObjectNode;
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
         description =
-                "Show what a model on disk is: architecture, parameters, tensors by type, tokenizer, chat template."
+                "Show what a model on disk is: architecture, parameters, tensors by type, tokenizer, chat template, the memory it will need."
                         + " Only headers are read.")
 final class InspectCommand implements Callable<Integer> {
     @ParentCommand
@@ -72,6 +72,13 @@ final class InspectCommand implements Callable<Integer> {
                 "tokenizer",
                 tokenizer == null ? "none" : tokenizer.kind() + ", " + number(tokenizer.tokens()) + " tokens");
         line(screen, "chat template", summary.hasChatTemplate() ? "yes" : "none");
+        if (summary.notRun() == null) {
+            String keyValues = number(summary.keyValueBytesPerToken());
+            line(screen, "memory", size(summary.bytes()) + " of weights, mapped, and " + keyValues
+                    + " bytes of keys and values (bf16) for each token of context");
+        } else {
+            line(screen, "not run", summary.notRun());
+        }
         return ExitCode.OK;
     }
 
@@ -116,6 +123,9 @@ final class InspectCommand implements Callable<Integer> {
         } else {
             object.putObject("tokenizer").put("kind", tokenizer.kind()).put("tokens", tokenizer.tokens());
         }
-        return object.put("chatTemplate", summary.hasChatTemplate());
+        object.put("chatTemplate", summary.hasChatTemplate());
+        ObjectNode memory = object.putObject("memory");
+        memory.put("weightBytes", summary.bytes()).put("keyValueBytesPerToken", summary.keyValueBytesPerToken());
+        return object.put("notRun", summary.notRun());
     }
 }

@@ -41,6 +41,8 @@ public final class Main implements Runnable {
         COMMANDS.put("report", ReportCommand.class);
         COMMANDS.put("runs", RunsCommand.class);
         COMMANDS.put("inspect", InspectCommand.class);
+        COMMANDS.put("logits", LogitsCommand.class);
+        COMMANDS.put("convert", ConvertCommand.class);
         COMMANDS.put("bench", BenchCommand.class);
         COMMANDS.put("tokenizer", TokenizerCommand.class);
     }

@@ -1,5 +1,6 @@
 package dev.fathom.model;
 
+import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
 import dev.fathom.model.config.ConfigException;
 import dev.fathom.model.files.CheckpointException;
@@ -22,6 +23,22 @@ public interface Architecture {
      * @throws CheckpointException naming file, tensor, found and expected if a tensor is missing, of another shape or type, or of another architecture
      */
     LanguageModel open(ModelSource source, Engine engine);
+
+    /**
+     * What generation keeps of a token.
+     *
+     * @param layers of the main model
+     * @param shape of what each of them keeps
+     */
+    record Kept(int layers, LanguageModel.KeyValueShape shape) {
+        /** Of all layers. */
+        public long bytesPerToken(DType type) {
+            return (long) layers * shape.heads() * (shape.keyDim() + shape.valueDim()) * type.bytes();
+        }
+    }
+
+    /** What generating with this model keeps of a token; reads the config alone. */
+    Kept kept(ModelSource source);
 
     /**
      * The kind of a model.

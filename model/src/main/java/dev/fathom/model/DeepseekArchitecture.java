@@ -31,6 +31,12 @@ public final class DeepseekArchitecture implements Architecture {
     }
 
     @Override
+    public Kept kept(ModelSource source) {
+        DeepseekConfig config = config(source);
+        return new Kept(config.numHiddenLayers(), LatentMemory.shape(config));
+    }
+
+    @Override
     public LanguageModel open(ModelSource source, Engine engine) {
         DeepseekConfig config = config(source);
         ReleasedTensors tensors = source.tensors();

@@ -22,10 +22,15 @@ import dev.fathom.model.config.DeepseekConfig;
  * {@link Batch#generated} and depends on nothing else in the batch.
  */
 record LatentMemory(DeepseekConfig config, LatentProjection projection) implements MultiHeadLatentAttention.Memory {
-    @Override
-    public LanguageModel.KeyValueShape shape() {
+    /** One head: {@code [latent ; rope]} as the key, the latent once more as the value. */
+    static LanguageModel.KeyValueShape shape(DeepseekConfig config) {
         return new LanguageModel.KeyValueShape(
                 1, config.keyValueLoraRank() + config.ropeHeadDim(), config.keyValueLoraRank());
+    }
+
+    @Override
+    public LanguageModel.KeyValueShape shape() {
+        return shape(config);
     }
 
     @Override

@@ -25,6 +25,14 @@ public final class LlamaArchitecture implements Architecture {
     }
 
     @Override
+    public Kept kept(ModelSource source) {
+        LlamaConfig config = config(source);
+        return new Kept(
+                config.numHiddenLayers(),
+                new LanguageModel.KeyValueShape(config.numKeyValueHeads(), config.headDim(), config.headDim()));
+    }
+
+    @Override
     public LanguageModel open(ModelSource source, Engine engine) {
         LlamaConfig config = config(source);
         ReleasedTensors tensors = source.tensors();

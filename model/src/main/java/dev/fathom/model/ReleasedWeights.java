@@ -51,6 +51,12 @@ final class ReleasedWeights implements Weights {
         Parameters.Builder builder = new Parameters.Builder();
         shapes.forEach((name, shape) -> {
             if (shape.length == 1 || name.endsWith(ROUTER)) {
+                // Before memory is taken for it: a damaged config can ask for any amount.
+                for (TensorPart part : parts.apply(name, shape[0])) {
+                    long[] partShape = shape.clone();
+                    partShape[0] = part.rows();
+                    tensors.require(part.name(), partShape);
+                }
                 builder.addUntrained(name, Initializer.zeros(), shape);
             }
         });

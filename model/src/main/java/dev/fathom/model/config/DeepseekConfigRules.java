@@ -10,7 +10,9 @@ final class DeepseekConfigRules {
     // experts and two widths.
     private static final int MAXIMUM_COUNT = 1 << 12;
     private static final int MAXIMUM_WIDTH = 1 << 17;
-    private static final int MAXIMUM_LENGTH = 1 << 24;
+    private static final int MAXIMUM_VOCABULARY = 1 << 24;
+    // Rotary angles of all positions are kept.
+    private static final int MAXIMUM_LENGTH = 1 << 20;
 
     /** A dimension or count and its key. */
     record Size(String key, int value) {}
@@ -28,7 +30,8 @@ final class DeepseekConfigRules {
 
     private static int maximum(String key) {
         return switch (key) {
-            case "vocab_size", "max_position_embeddings", "n_positions" -> MAXIMUM_LENGTH;
+            case "vocab_size" -> MAXIMUM_VOCABULARY;
+            case "max_position_embeddings", "n_positions" -> MAXIMUM_LENGTH;
             case "hidden_size", "intermediate_size", "moe_intermediate_size", "q_lora_rank", "kv_lora_rank", "n_embd" ->
                 MAXIMUM_WIDTH;
             case "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "head_dim" -> MAXIMUM_WIDTH;

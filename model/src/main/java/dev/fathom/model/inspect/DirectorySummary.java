@@ -41,7 +41,9 @@ final class DirectorySummary {
                 count.bytes(),
                 count.largestFirst(),
                 tokenizer(directory),
-                TokenizerFiles.chatTemplate(directory) != null);
+                TokenizerFiles.chatTemplate(directory) != null,
+                0,
+                null);
     }
 
     private static StorageCount count(Safetensors weights) {

@@ -35,7 +35,9 @@ final class GgufSummary {
                 count.bytes(),
                 count.largestFirst(),
                 tokenizer(metadata),
-                metadata.has("tokenizer.chat_template"));
+                metadata.has("tokenizer.chat_template"),
+                0,
+                null);
     }
 
     private static @Nullable TokenizerSummary tokenizer(GgufMetadata metadata) {

@@ -1,6 +1,10 @@
 package dev.fathom.model.inspect;
 
+import dev.fathom.engine.DType;
+import dev.fathom.model.Architecture;
 import dev.fathom.model.files.CheckpointException;
+import dev.fathom.model.files.ModelFileException;
+import dev.fathom.model.release.ModelSource;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -18,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param types how many tensors of which type, the largest first
  * @param tokenizer kind and size, or null if there is none
  * @param hasChatTemplate whether a chat template comes with it
+ * @param keyValueBytesPerToken what generation keeps of a token in bf16, all layers together; 0 if the model cannot be run
+ * @param notRun why the model cannot be run, or null if its architecture and config are known ones
  */
 public record ModelSummary(
         Path path,
@@ -29,7 +35,9 @@ public record ModelSummary(
         long bytes,
         List<Storage> types,
         @Nullable TokenizerSummary tokenizer,
-        boolean hasChatTemplate) {
+        boolean hasChatTemplate,
+        long keyValueBytesPerToken,
+        @Nullable String notRun) {
 
     /** Tensors of one type. */
     public record Storage(String type, int tensors, long elements, long bytes) {}
@@ -52,7 +60,29 @@ public record ModelSummary(
             throw new CheckpointException(
                     path + ": no such file or directory, expected a GGUF file or a model directory");
         }
-        return Files.isDirectory(path) ? DirectorySummary.of(path) : GgufSummary.of(path);
+        ModelSummary summary = Files.isDirectory(path) ? DirectorySummary.of(path) : GgufSummary.of(path);
+        try {
+            ModelSource source = ModelSource.open(path);
+            return summary.running(Architecture.of(source).kept(source), null);
+        } catch (ModelFileException e) {
+            return summary.running(null, e.getMessage());
+        }
+    }
+
+    private ModelSummary running(Architecture.@Nullable Kept kept, @Nullable String why) {
+        return new ModelSummary(
+                path,
+                format,
+                architecture,
+                name,
+                parameters,
+                activeParameters,
+                bytes,
+                types,
+                tokenizer,
+                hasChatTemplate,
+                kept == null ? 0 : kept.bytesPerToken(DType.BF16),
+                why);
     }
 
     /** Tensors in all. */

@@ -6,6 +6,7 @@ import dev.fathom.model.files.CheckpointException;
 import dev.fathom.model.gguf.Gguf;
 import dev.fathom.model.gguf.GgufTensor;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.SequencedSet;
@@ -55,6 +56,12 @@ final class GgufTensors implements ReleasedTensors {
         if (!tensor.shape().equals(expected)) {
             throw CheckpointException.of(tensor.file(), tensor.name(), "shape", tensor.shape(), expected.toString());
         }
+    }
+
+    @Override
+    public void require(String name, long... shape) {
+        requireShape(
+                file.get(GgufNames.find(name).orElse(name)), Arrays.stream(shape).boxed().toList());
     }
 
     @Override

@@ -29,6 +29,9 @@ public sealed interface ReleasedTensors permits SafetensorsTensors, GgufTensors 
      */
     StoredMatrix matrix(String name, int index, int count, long rows, long columns);
 
+    /** Checks that there is a tensor of this name and shape. */
+    void require(String name, long... shape);
+
     /** Copies a small tensor into F32 memory of its shape. */
     void read(String name, Tensor target);
 

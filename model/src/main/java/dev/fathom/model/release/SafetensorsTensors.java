@@ -6,6 +6,7 @@ import dev.fathom.model.files.CheckpointException;
 import dev.fathom.model.safetensors.Safetensors;
 import dev.fathom.model.safetensors.StoredTensor;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.SequencedSet;
@@ -59,6 +60,14 @@ final class SafetensorsTensors implements ReleasedTensors {
     @Override
     public StoredMatrix matrix(String name, int index, int count, long rows, long columns) {
         return matrix(name.replace(EXPERTS, EXPERTS + index + "."), rows, columns);
+    }
+
+    @Override
+    public void require(String name, long... shape) {
+        StoredTensor tensor = files.get(name);
+        if (!Arrays.equals(tensor.dimensions(), shape)) {
+            throw CheckpointException.of(tensor.file(), name, "shape", tensor.shape(), Arrays.toString(shape));
+        }
     }
 
     @Override
