@@ -1,9 +1,14 @@
 package dev.fathom.cli;
 
 import dev.fathom.engine.Engine;
-import dev.fathom.infer.Completion;
-import dev.fathom.infer.GenerationRequest;
-import dev.fathom.infer.Generator;
+import dev.fathom.infer.FinishReason;
+import dev.fathom.infer.Generation;
+import dev.fathom.infer.GenerationEngine;
+import dev.fathom.infer.GenerationEvent.End;
+import dev.fathom.infer.GenerationEvent.Tokens;
+import dev.fathom.infer.Prompt;
+import dev.fathom.infer.ReasoningFormat;
+import dev.fathom.infer.Sampling;
 import dev.fathom.learn.LearnException;
 import dev.fathom.learn.reward.Grader;
 import dev.fathom.learn.stage.Learning;
@@ -16,43 +21,40 @@ import dev.fathom.model.checkpoint.CheckpointReader;
 import dev.fathom.model.tokenizer.StreamingDecoder;
 import dev.fathom.model.tokenizer.Tokenizer;
 import dev.fathom.model.tokenizer.TokenizerException;
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
-import java.nio.charset.Charset;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Collectors;
-import org.jline.reader.EndOfFileException;
-import org.jline.reader.LineReader;
-import org.jline.reader.LineReaderBuilder;
-import org.jline.reader.UserInterruptException;
-import org.jline.terminal.Terminal;
-import org.jline.terminal.TerminalBuilder;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ExitCode;
 
 /** A conversation in which every line is a problem of its own: these models were taught to solve problems, not to remember. */
-final class Chat {
+final class Chat implements AutoCloseable {
     private final Screen screen;
     private final List<Task> tasks;
     private final Tokenizer tokenizer;
     private final ProblemCodec codec;
-    private final Generator generator;
+    private final GenerationEngine engine;
     private final int positions;
-    private final float temperature;
-    private final long seed;
+    private final Sampling sampling;
     private long asked;
 
-    Chat(Screen screen, ModelPath path, Engine engine, float temperature, long seed) {
-        DeepseekModel model = Learning.load(path.directory(), engine);
+    /** @param sampling with a seed */
+    Chat(Screen screen, ModelPath path, Engine kernels, Sampling sampling) {
+        DeepseekModel model = Learning.load(path.directory(), kernels);
         this.screen = screen;
         this.tasks = tasksOf(path, screen);
         this.tokenizer = CheckpointReader.open(path.directory()).tokenizer();
         this.codec = new ProblemCodec(tokenizer);
         this.positions = model.config().maxPositionEmbeddings();
-        this.generator = new Generator(model, 1, positions);
-        this.temperature = temperature;
-        this.seed = seed;
+        this.sampling = sampling;
+        this.engine = GenerationEngine.start(
+                model,
+                tokenizer,
+                List.of(codec.end()),
+                GenerationEngine.Options.withPositions(positions).withMaxRunning(1));
     }
 
     /** The tasks only grade here, so a chat goes on without them. */
@@ -69,71 +71,13 @@ final class Chat {
     String examples() {
         return tasks.stream()
                 .map(task ->
-                        task.make(RandomSource.at(seed, 0, 0), task.levels()).prompt())
+                        task.make(RandomSource.at(Objects.requireNonNull(sampling.seed()), 0, 0), task.levels()).prompt())
                 .collect(Collectors.joining(" or ", tasks.isEmpty() ? "" : " such as ", ""));
     }
 
     /** Reads problems until {@code exit} or the end of input. */
     void loop() {
-        if (screen.terminals().in() && screen.terminals().out()) {
-            loopOnTerminal();
-        } else {
-            loopOnPipe();
-        }
-    }
-
-    private void loopOnTerminal() {
-        // Asking the terminal about grapheme clusters means waiting for its answers, a third of a second where it gives
-        // none.
-        try (Terminal terminal =
-                TerminalBuilder.builder().system(true).graphemeCluster(false).build()) {
-            LineReader reader = LineReaderBuilder.builder()
-                    .terminal(terminal)
-                    .appName("fathom")
-                    .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
-                    .build();
-            while (true) {
-                try {
-                    if (isEnd(reader.readLine("> "))) {
-                        return;
-                    }
-                } catch (UserInterruptException e) {
-                    // Ctrl-C drops the line that is being typed.
-                }
-            }
-        } catch (EndOfFileException e) {
-            return;
-        } catch (IOException e) {
-            throw new UncheckedIOException("the terminal cannot be opened: " + e.getMessage(), e);
-        }
-    }
-
-    private void loopOnPipe() {
-        // Not closed: standard input is not ours to close.
-        BufferedReader reader = new BufferedReader(new InputStreamReader(System.in, charset()));
-        try {
-            String line = reader.readLine();
-            while (line != null && !isEnd(line)) {
-                line = reader.readLine();
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException("standard input cannot be read: " + e.getMessage(), e);
-        }
-    }
-
-    private static Charset charset() {
-        return Charset.forName(System.getProperty("stdin.encoding", "UTF-8"));
-    }
-
-    private boolean isEnd(String line) {
-        String text = line.strip();
-        if (text.equals("exit") || text.equals("quit")) {
-            return true;
-        }
-        if (!text.isEmpty()) {
-            answer(text);
-        }
-        return false;
+        TypedLines.read(screen.terminals(), this::answer);
     }
 
     /** A problem that someone typed, and the task that knows it. */
@@ -160,35 +104,78 @@ final class Chat {
                     + " may have " + positions);
             return false;
         }
-        Completion completion = stream(prompt);
-        known.ifPresent(it -> grade(it, completion));
+        Response response = stream(prompt);
+        known.ifPresent(it -> grade(it, response));
         return true;
     }
 
-    private Completion stream(int[] prompt) {
+    /** Streams the response. */
+    private Response stream(int[] prompt) {
         ThinkingText text = new ThinkingText(screen);
         StreamingDecoder decoder = tokenizer.streamingDecoder();
-        GenerationRequest request = new GenerationRequest(asked++, prompt, positions - prompt.length, temperature);
-        Completion completion = generator
-                .generate(List.of(request), seed, codec.end(), false, (from, token) -> {
-                    if (token != codec.end()) {
-                        screen.text(text.show(decoder.add(token)));
+        Response response = new Response();
+        CountDownLatch ended = new CountDownLatch(1);
+        Generation generation = engine.submit(
+                new Prompt(prompt, ReasoningFormat.ANSWER_TAGS), sampling, asked++, event -> {
+                    switch (event) {
+                        case Tokens more -> more.tokens().forEach(token -> {
+                            response.tokens.add(token.id());
+                            if (token.id() != codec.end()) {
+                                screen.text(text.show(decoder.add(token.id())));
+                            }
+                        });
+                        case End end -> {
+                            response.end = end;
+                            ended.countDown();
+                        }
                     }
-                })
-                .getFirst();
+                });
+        TypedLines.stoppable(generation::cancel, () -> await(ended));
         screen.line(text.show(decoder.finish()));
-        if (completion.truncated()) {
-            screen.note("(cut off after " + completion.tokens().length + " tokens)");
+        End end = Objects.requireNonNull(response.end);
+        switch (end.reason()) {
+            case STOP -> {}
+            case LENGTH -> screen.note("(cut off after " + response.tokens.size() + " tokens)");
+            case CANCELLED -> screen.note("(stopped after " + response.tokens.size() + " tokens)");
+            case ERROR -> throw new CommandException(ExitCode.SOFTWARE, "generation failed: " + end.error());
         }
-        return completion;
+        return response;
     }
 
-    private void grade(Known known, Completion completion) {
-        boolean correct = !completion.truncated()
+    /** What was heard of a response. */
+    private static final class Response {
+        final List<Integer> tokens = new ArrayList<>();
+        volatile @Nullable End end;
+
+        boolean isWhole() {
+            return end != null && end.reason() == FinishReason.STOP;
+        }
+
+        int[] ids() {
+            return tokens.stream().mapToInt(Integer::intValue).toArray();
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CommandException(ExitCode.SOFTWARE, "interrupted while the model was answering");
+        }
+    }
+
+    private void grade(Known known, Response response) {
+        boolean correct = response.isWhole()
                 && new Grader()
-                        .grade(known.task(), known.problem(), codec.response(completion.tokens()))
+                        .grade(known.task(), known.problem(), codec.response(response.ids()))
                         .correct();
         screen.line(screen.dim(correct ? "right" : "not right")
-                + screen.dim(", " + completion.tokens().length + " tokens"));
+                + screen.dim(", " + response.tokens.size() + " tokens"));
+    }
+
+    @Override
+    public void close() {
+        engine.close();
     }
 }

@@ -1,6 +1,10 @@
 package dev.fathom.cli;
 
 import dev.fathom.engine.Engine;
+import dev.fathom.infer.Fathom;
+import dev.fathom.infer.Sampling;
+import dev.fathom.model.checkpoint.CheckpointReader;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -19,8 +23,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
         description =
-                "Talk to a model: type a problem such as 347*28, see its thinking (dimmed on a terminal) and its answer."
-                        + " Ends with `exit` or Ctrl-D.")
+                "Talk to a model, see its thinking (dimmed on a terminal) and its answer: a conversation with a released model,"
+                        + " problems such as 347*28 for one of your own. Ctrl-C stops an answer; `exit` or Ctrl-D ends.")
 final class ChatCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -28,42 +32,92 @@ final class ChatCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "RUN|MODEL", description = "A run or a model directory.")
+    @Parameters(index = "0", paramLabel = "RUN|MODEL", description = "A run, a model directory or a GGUF file.")
     private Path path;
 
     @Option(names = "--checkpoint", paramLabel = "NAME", description = "A checkpoint of the run. Default: the newest.")
     private @Nullable String checkpoint;
 
-    @Option(
-            names = "--temperature",
-            paramLabel = "T",
-            description =
-                    "0 takes the most probable token each time, 1 samples as in training. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "1")
-    private float temperature;
+    @Option(names = "--system", paramLabel = "TEXT", description = "Instructions for a released model.")
+    private @Nullable String system;
 
     @Option(
-            names = "--seed",
-            paramLabel = "N",
-            description = "Seed of sampling. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "1")
-    private long seed;
+            names = "--no-thinking",
+            description = "Answer at once, with models that can be told not to think before.")
+    private boolean noThinking;
 
-    @Option(names = "--prompt", paramLabel = "TEXT", description = "Answer this one problem and end.")
+    @Option(names = "--prompt", paramLabel = "TEXT", description = "Answer this one problem or message and end.")
     private @Nullable String prompt;
+
+    @Mixin
+    private SamplingOptions samplingOptions;
 
     @Mixin
     private EngineOptions engineOptions;
 
     @Override
     public Integer call() {
-        if (!(temperature >= 0 && temperature <= 10)) {
-            throw new CommandException(ExitCode.USAGE, "--temperature must be between 0 and 10, was " + temperature);
-        }
         Screen screen = main.screen(spec);
+        return isReleased(path) ? converse(screen) : solve(screen);
+    }
+
+    /** A file, or a directory with a chat template, and no run: a model that holds conversations. */
+    private static boolean isReleased(Path path) {
+        return Files.isRegularFile(path)
+                || (Files.isRegularFile(path.resolve("config.json"))
+                        && CheckpointReader.open(path).chatTemplate() != null);
+    }
+
+    /** A model that somebody released. */
+    private int converse(Screen screen) {
+        if (checkpoint != null) {
+            throw new CommandException(
+                    ExitCode.USAGE, "--checkpoint is for runs, and " + path + " is none (it has no run.json).");
+        }
+        try (Engine engine = engineOptions.open();
+                Fathom fathom = Fathom.load(path, engine, new Fathom.Options(null, 1, 1))) {
+            if (!fathom.canChat()) {
+                throw new CommandException(
+                        ExitCode.USAGE, path + " has no chat template, so it cannot chat. ./fathom generate --raw continues a text.");
+            }
+            Sampling sampling = samplingOptions.applyTo(fathom.defaults());
+            Conversation conversation = new Conversation(screen, fathom, sampling, system, thinking(fathom));
+            if (prompt != null) {
+                conversation.answer(prompt);
+                return ExitCode.OK;
+            }
+            screen.note(engine.describe());
+            screen.note("model: " + path + " ; type a message, /clear to begin again, or exit. Ctrl-C stops an answer.");
+            conversation.loop();
+            return ExitCode.OK;
+        }
+    }
+
+    private @Nullable Boolean thinking(Fathom fathom) {
+        if (!noThinking) {
+            return null;
+        }
+        if (fathom.chatTemplate() == null || !fathom.chatTemplate().choosesThinking()) {
+            throw new CommandException(
+                    ExitCode.USAGE,
+                    "--no-thinking: the template of " + path + " has no switch for it. --thinking-budget 0 closes thinking at"
+                            + " once with models that think.");
+        }
+        return false;
+    }
+
+    /** A model of a run, which solves problems. */
+    private int solve(Screen screen) {
+        if (system != null || noThinking) {
+            throw new CommandException(
+                    ExitCode.USAGE,
+                    (system != null ? "--system" : "--no-thinking") + " is for models with a chat template, and " + path
+                            + " has none.");
+        }
+        Sampling sampling = samplingOptions.applyTo(Sampling.DEFAULT);
         ModelPath model = ModelPath.find(path, checkpoint);
-        try (Engine engine = engineOptions.open()) {
-            Chat chat = new Chat(screen, model, engine, temperature, seed);
+        try (Engine engine = engineOptions.open();
+                Chat chat = new Chat(screen, model, engine, sampling)) {
             if (prompt != null) {
                 return chat.answer(prompt) ? ExitCode.OK : ExitCode.USAGE;
             }

@@ -1,6 +1,7 @@
 package dev.fathom.cli;
 
 import dev.fathom.bench.BenchException;
+import dev.fathom.infer.GenerationException;
 import dev.fathom.learn.LearnException;
 import dev.fathom.model.files.ModelFileException;
 import dev.fathom.plan.PlanException;
@@ -48,6 +49,7 @@ final class Failures {
             case IllegalArgumentException known -> message(known);
             case CommandException known -> message(known);
             case BenchException known -> message(known);
+            case GenerationException known -> message(known);
             case UncheckedIOException known -> message(known);
             case OutOfMemoryError known ->
                 "not enough memory (" + message(known) + "). Close other programs, make the model, the batch or the"

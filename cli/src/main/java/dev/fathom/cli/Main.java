@@ -37,6 +37,7 @@ public final class Main implements Runnable {
         COMMANDS.put("eval", EvalCommand.class);
         COMMANDS.put("chat", ChatCommand.class);
         COMMANDS.put("serve", ServeCommand.class);
+        COMMANDS.put("generate", GenerateCommand.class);
         COMMANDS.put("plan", PlanCommand.class);
         COMMANDS.put("report", ReportCommand.class);
         COMMANDS.put("runs", RunsCommand.class);

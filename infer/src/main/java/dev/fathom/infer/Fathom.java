@@ -145,7 +145,12 @@ public final class Fathom implements AutoCloseable {
 
     /** Answers the last message of a conversation. */
     public Reply chat(List<ChatMessage> messages, Sampling sampling) {
-        return chat(messages, sampling, null, completed -> {});
+        return chat(messages, sampling, null);
+    }
+
+    /** The same. @param thinking whether the model is to think first, null for what is usual with it */
+    public Reply chat(List<ChatMessage> messages, Sampling sampling, @Nullable Boolean thinking) {
+        return chat(messages, sampling, thinking, completed -> {});
     }
 
     Reply chat(
