@@ -41,13 +41,11 @@ final class ChatCommand implements Callable<Integer> {
     @Option(names = "--system", paramLabel = "TEXT", description = "Instructions for a released model.")
     private @Nullable String system;
 
-    @Option(
-            names = "--no-thinking",
-            description = "Answer at once, with models that can be told not to think before.")
-    private boolean noThinking;
-
     @Option(names = "--prompt", paramLabel = "TEXT", description = "Answer this one problem or message and end.")
     private @Nullable String prompt;
+
+    @Mixin
+    private ThinkingOption thinkingOption;
 
     @Mixin
     private SamplingOptions samplingOptions;
@@ -81,7 +79,7 @@ final class ChatCommand implements Callable<Integer> {
                         ExitCode.USAGE, path + " has no chat template, so it cannot chat. ./fathom generate --raw continues a text.");
             }
             Sampling sampling = samplingOptions.applyTo(fathom.defaults());
-            Conversation conversation = new Conversation(screen, fathom, sampling, system, thinking(fathom));
+            Conversation conversation = new Conversation(screen, fathom, sampling, system, thinkingOption.thinking(fathom));
             if (prompt != null) {
                 conversation.answer(prompt);
                 return ExitCode.OK;
@@ -93,22 +91,9 @@ final class ChatCommand implements Callable<Integer> {
         }
     }
 
-    private @Nullable Boolean thinking(Fathom fathom) {
-        if (!noThinking) {
-            return null;
-        }
-        if (fathom.chatTemplate() == null || !fathom.chatTemplate().choosesThinking()) {
-            throw new CommandException(
-                    ExitCode.USAGE,
-                    "--no-thinking: the template of " + path + " has no switch for it. --thinking-budget 0 closes thinking at"
-                            + " once with models that think.");
-        }
-        return false;
-    }
-
     /** A model of a run, which solves problems. */
     private int solve(Screen screen) {
-        if (system != null || noThinking) {
+        if (system != null || thinkingOption.isGiven()) {
             throw new CommandException(
                     ExitCode.USAGE,
                     (system != null ? "--system" : "--no-thinking") + " is for models with a chat template, and " + path

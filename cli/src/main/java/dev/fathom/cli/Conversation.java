@@ -4,6 +4,7 @@ import dev.fathom.infer.ChatSession;
 import dev.fathom.infer.Fathom;
 import dev.fathom.infer.FinishReason;
 import dev.fathom.infer.GenerationEvent.Tokens;
+import dev.fathom.infer.GenerationException;
 import dev.fathom.infer.Reply;
 import dev.fathom.infer.Sampling;
 import dev.fathom.model.files.ModelFileException;
@@ -48,6 +49,8 @@ final class Conversation {
             answer(message);
         } catch (IllegalArgumentException | ModelFileException e) {
             screen.note("The model cannot read this: " + e.getMessage());
+        } catch (GenerationException e) {
+            screen.note("The answer failed: " + e.getMessage());
         }
     }
 

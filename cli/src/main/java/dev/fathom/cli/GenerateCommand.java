@@ -56,13 +56,11 @@ final class GenerateCommand implements Callable<Integer> {
             description = "Continue the prompt itself instead of putting it into the model's chat template.")
     private boolean raw;
 
-    @Option(
-            names = "--no-thinking",
-            description = "Answer at once, with models that can be told not to think before.")
-    private boolean noThinking;
-
     @Option(names = "--json", description = "Print one JSON object when the response is complete.")
     private boolean json;
+
+    @Mixin
+    private ThinkingOption thinkingOption;
 
     @Mixin
     private SamplingOptions samplingOptions;
@@ -73,7 +71,7 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Screen screen = main.screen(spec);
-        if (raw && (system != null || noThinking)) {
+        if (raw && (system != null || thinkingOption.isGiven())) {
             throw new CommandException(
                     ExitCode.USAGE,
                     (system != null ? "--system" : "--no-thinking") + " is for the chat template, which --raw leaves out.");
@@ -84,7 +82,7 @@ final class GenerateCommand implements Callable<Integer> {
             long start = System.nanoTime();
             Reply reply = raw
                     ? fathom.generate(prompt, sampling)
-                    : fathom.chat(messages(), sampling, noThinking(fathom));
+                    : fathom.chat(messages(), sampling, thinkingOption.thinking(fathom));
             long firstToken = stream(reply, screen);
             Reply.Completed whole = reply.await();
             if (json) {
@@ -102,19 +100,6 @@ final class GenerateCommand implements Callable<Integer> {
         }
         messages.add(ChatMessage.user(prompt));
         return messages;
-    }
-
-    private @Nullable Boolean noThinking(Fathom fathom) {
-        if (!noThinking) {
-            return null;
-        }
-        if (fathom.chatTemplate() == null || !fathom.chatTemplate().choosesThinking()) {
-            throw new CommandException(
-                    ExitCode.USAGE,
-                    "--no-thinking: the template of " + path + " has no switch for it. --thinking-budget 0 closes thinking at"
-                            + " once with models that think.");
-        }
-        return false;
     }
 
     /** Shows the response as it comes, unless it is to be one JSON object, and returns when the first token came. */

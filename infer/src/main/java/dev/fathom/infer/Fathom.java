@@ -64,7 +64,7 @@ public final class Fathom implements AutoCloseable {
         }
     }
 
-    /** The same with kernels that stay open when this is closed. */
+    /** The same with kernels that stay open when this is closed; until then nobody else computes with them. */
     public static Fathom load(Path path, Engine kernels, Options options) {
         LoadedModel loaded = LoadedModel.open(path, kernels);
         return new Fathom(loaded, engineOptions(loaded.model(), options), null);

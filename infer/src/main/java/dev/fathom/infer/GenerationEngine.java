@@ -246,7 +246,11 @@ public final class GenerationEngine implements AutoCloseable {
                 scheduler.cancelAll();
             }
             if (!scheduler.isIdle()) {
-                scheduler.step();
+                try {
+                    scheduler.step();
+                } catch (RuntimeException | Error e) {
+                    scheduler.failAll(e);
+                }
             }
             synchronized (lock) {
                 status = scheduler.status();

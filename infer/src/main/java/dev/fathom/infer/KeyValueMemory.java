@@ -91,10 +91,11 @@ final class KeyValueMemory {
         this.capacity = Math.toIntExact(stores.getFirst().slots() / TILE);
     }
 
-    /** Memory that one position takes in all layers of a model. */
+    /** Memory that one position takes in all layers of a model, that of multi-token prediction included. */
     static long bytesPerPosition(LanguageModel model) {
         Tensor tile = model.allocateKeyValues(TILE).data();
-        return model.numHiddenLayers() * tile.size() * tile.dtype().bytes() / TILE;
+        int layers = model.numHiddenLayers() + (model.predictsMultipleTokens() ? 1 : 0);
+        return layers * tile.size() * tile.dtype().bytes() / TILE;
     }
 
     static int tiles(int positions) {

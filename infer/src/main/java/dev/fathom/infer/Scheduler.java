@@ -36,6 +36,7 @@ final class Scheduler {
     private final Options options;
     private final KeyValueMemory memory;
     private final ModelRunner runner;
+    private final boolean speculates;
 
     /** Both from the oldest to the youngest, and all of those running are older than all that wait. */
     private final Deque<Sequence> waiting = new ArrayDeque<>();
@@ -50,13 +51,19 @@ final class Scheduler {
 
     Scheduler(LanguageModel model, int vocabulary, Options options) {
         this.options = options;
+        long positions = (options.positions() + KeyValueStore.TILE - 1) / KeyValueStore.TILE * KeyValueStore.TILE;
         List<KeyValueStore> stores = new ArrayList<>();
         for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
-            stores.add(model.allocateKeyValues(
-                    (options.positions() + KeyValueStore.TILE - 1) / KeyValueStore.TILE * KeyValueStore.TILE));
+            stores.add(model.allocateKeyValues(positions));
         }
-        memory = new KeyValueMemory(stores, model.engine().pool());
-        runner = new ModelRunner(model, stores, vocabulary);
+        speculates = options.speculation() && model.predictsMultipleTokens();
+        KeyValueStore guessStore = speculates ? model.allocateKeyValues(positions) : null;
+        List<KeyValueStore> all = new ArrayList<>(stores);
+        if (guessStore != null) {
+            all.add(guessStore);
+        }
+        memory = new KeyValueMemory(all, model.engine().pool());
+        runner = new ModelRunner(model, stores, guessStore, vocabulary);
     }
 
     void add(Sequence sequence) {
@@ -76,6 +83,15 @@ final class Scheduler {
     void cancelAll() {
         waiting.forEach(Sequence::cancel);
         running.forEach(Sequence::cancel);
+    }
+
+    /** Ends everything: something went wrong that is no single request's fault. */
+    void failAll(Throwable e) {
+        running.forEach(sequence -> fail(sequence, e));
+        waiting.forEach(sequence -> fail(sequence, e));
+        running.clear();
+        waiting.clear();
+        waitingCount = 0;
     }
 
     EngineStatus status() {
@@ -147,9 +163,13 @@ final class Scheduler {
             int left = sequence.length - sequence.computed;
             int end = sequence.computed < sequence.promptLength ? sequence.promptLength : sequence.length;
             int rows = left == 1 ? 1 : Math.min(end - sequence.computed, promptRows);
-            if (rows > 0 && makeRoom(sequence, sequence.computed + rows)) {
+            boolean guess = running.size() == 1 && left == 1 && sequence.hasGuess();
+            if (!guess) {
+                sequence.dropGuess();
+            }
+            if (rows > 0 && makeRoom(sequence, sequence.computed + rows + (guess ? 1 : 0))) {
                 promptRows -= left == 1 ? 0 : rows;
-                parts.add(new Part(sequence, rows));
+                parts.add(new Part(sequence, rows, guess ? 1 : 0));
             }
         }
         return parts;
@@ -201,27 +221,49 @@ final class Scheduler {
         for (Part part : parts) {
             Sequence sequence = part.sequence();
             boolean samples = part.samples();
+            int at = row;
+            row += samples ? 1 + part.guesses() : 0;
+            int first = sequence.computed;
+            int guess = sequence.hasGuess() ? sequence.tokens[sequence.length] : -1;
             sequence.computed += part.rows();
-            memory.fill(sequence.span(), sequence.computed);
-            memory.publish(sequence.span(), sequence.tokens, Math.min(sequence.computed, sequence.promptLength));
-            if (samples) {
-                completionTokens++;
-                try {
-                    sequence.append(drawn.tokens()[row], drawn.logProbs()[row]);
-                    sequence.report();
-                } catch (RuntimeException e) {
-                    fail(sequence, e);
+            try {
+                if (samples) {
+                    append(sequence, drawn, at);
                 }
-                row++;
-                FinishReason reason = sequence.reason();
-                if (reason != null && sequence.hasSpan()) {
+                if (part.guesses() == 1) {
+                    boolean right = drawn.tokens()[at] == guess;
+                    sequence.countGuess(right);
+                    if (right && sequence.reason() == null) {
+                        sequence.computed++;
+                        append(sequence, drawn, at + 1);
+                    }
+                }
+                memory.fill(sequence.span(), sequence.computed);
+                memory.publish(sequence.span(), sequence.tokens, Math.min(sequence.computed, sequence.promptLength));
+                if (speculates && parts.size() == 1 && sequence.reason() == null) {
+                    runner.guess(sequence, first, sequence.computed - first);
+                }
+                if (sequence.reason() != null) {
                     memory.retire(sequence.giveUp());
                 }
+                if (samples) {
+                    sequence.report();
+                }
+            } catch (RuntimeException e) {
+                fail(sequence, e);
             }
         }
     }
 
+    private void append(Sequence sequence, Sampler.Drawn drawn, int row) {
+        completionTokens++;
+        sequence.append(drawn.tokens()[row], drawn.logProbs()[row]);
+    }
+
     private void fail(Sequence sequence, Throwable e) {
+        if (sequence.hasEnded()) {
+            return;
+        }
         LOGGER.log(System.Logger.Level.ERROR, "a request failed", e);
         end(sequence, FinishReason.ERROR, e.getMessage() == null ? e.toString() : e.getMessage());
     }

@@ -25,6 +25,12 @@ final class Sequence implements Generation {
     /** Tokens whose keys and values are in memory. */
     int computed;
 
+    /** Positions for which the multi-token-prediction layer has keys and values: from here, */
+    int guessesBegin;
+
+    /** to here. */
+    int guessedTo = -1;
+
     /** Longest this may become. */
     final int limit;
 
@@ -42,6 +48,10 @@ final class Sequence implements Generation {
     private final TokenRoles roles;
     private final ReasoningFormat format;
     private int reasoningTokens;
+    private boolean ended;
+    private boolean guessed;
+    private int guesses;
+    private int rightGuesses;
     private TokenConstraint.@Nullable State place;
     private final List<SampledToken> news = new ArrayList<>();
     private final StringBuilder newThinking = new StringBuilder();
@@ -119,6 +129,8 @@ final class Sequence implements Generation {
         Span place = span();
         span = null;
         computed = 0;
+        guessedTo = -1;
+        guessed = false;
         return place;
     }
 
@@ -160,12 +172,48 @@ final class Sequence implements Generation {
         return roles.endOfThinking();
     }
 
-    /** Takes the next token of the response. */
-    void append(int token, @Nullable LogProbs logProbs) {
-        boolean thinking = text.isThinking();
+    /** Whether a guess for the token behind the last could count: there is room for both, and nothing but the model decides on them. */
+    boolean mayGuess() {
+        Integer budget = sampling.thinkingBudget();
+        return length + 1 < limit
+                && sampling.constraint() == null
+                && (budget == null || !text.isThinking() || reasoningTokens + 1 < budget);
+    }
+
+    /** Puts a guess where the next token will be. */
+    void setGuess(int token) {
+        makeRoomForToken();
+        tokens[length] = token;
+        guessed = true;
+    }
+
+    /** Whether there is a guess for the next token. */
+    boolean hasGuess() {
+        return guessed;
+    }
+
+    /** Forgets the guess. */
+    void dropGuess() {
+        guessed = false;
+    }
+
+    /** A guess was computed. @param right whether it came true */
+    void countGuess(boolean right) {
+        guesses++;
+        rightGuesses += right ? 1 : 0;
+    }
+
+    private void makeRoomForToken() {
         if (length == tokens.length) {
             tokens = Arrays.copyOf(tokens, 2 * length);
         }
+    }
+
+    /** Takes the next token of the response. */
+    void append(int token, @Nullable LogProbs logProbs) {
+        boolean thinking = text.isThinking();
+        makeRoomForToken();
+        guessed = false;
         tokens[length++] = token;
         if (sampling.presencePenalty() != 0 || sampling.frequencyPenalty() != 0) {
             counts.add(token, 1);
@@ -215,13 +263,22 @@ final class Sequence implements Generation {
         }
     }
 
+    /** Whether the listener was told, or is being told, that it has ended. */
+    boolean hasEnded() {
+        return ended;
+    }
+
     /** Ends it and tells the listener. */
     void end(FinishReason why, @Nullable String error) {
+        ended = true;
         reason = why;
         boolean thinkingCut = text.isThinking();
         show(text.finish());
-        reportTokens();
-        Usage usage = new Usage(promptLength, cached, length - promptLength, reasoningTokens, 0, 0);
-        listener.onEvent(new End(why, text.stop(), thinkingCut, usage, error));
+        Usage usage = new Usage(promptLength, cached, length - promptLength, reasoningTokens, guesses, rightGuesses);
+        try {
+            reportTokens();
+        } finally {
+            listener.onEvent(new End(why, text.stop(), thinkingCut, usage, error));
+        }
     }
 }

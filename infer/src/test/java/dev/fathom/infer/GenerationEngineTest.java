@@ -8,6 +8,7 @@ import dev.fathom.engine.Precision;
 import dev.fathom.infer.EngineFixture.Case;
 import dev.fathom.infer.EngineFixture.Heard;
 import dev.fathom.infer.GenerationEngine.Options;
+import dev.fathom.model.DeepseekModel;
 import dev.fathom.model.LanguageModel;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -83,6 +84,47 @@ class GenerationEngineTest {
             // Otherwise the comparison says little.
             assertThat(alone.stream().map(heard -> heard.await().reason()).distinct())
                     .contains(FinishReason.STOP, FinishReason.LENGTH);
+        }
+    }
+
+    /** Guessing ahead changes nothing but the time it takes: alone, in company, and in between. */
+    @ParameterizedTest
+    @EnumSource(Precision.class)
+    void speculationChangesNoToken(Precision precision) {
+        try (Engine kernels = Engine.vector(precision, 2)) {
+            LanguageModel model = DeepseekModel.random(EngineFixture.config(1), kernels, 5);
+            List<Heard> alone = alone(model, 60);
+            int guesses = 0;
+            int right = 0;
+            try (GenerationEngine engine = start(model, Options.withPositions(700).withRowsPerStep(20))) {
+                List<Heard> found = new ArrayList<>();
+                for (int i = 0; i < 60; i++) {
+                    Case it = EngineFixture.someCase(i);
+                    Heard heard = new Heard();
+                    found.add(heard);
+                    engine.submit(it.prompt(), it.sampling(), heard);
+                    if (i % 4 != 3) {
+                        heard.await(); // the others have company
+                    }
+                }
+                for (int i = 0; i < 60; i++) {
+                    assertSame(i, alone.get(i), found.get(i));
+                    guesses += found.get(i).await().usage().draftedTokens();
+                    right += found.get(i).await().usage().acceptedTokens();
+                }
+                assertThat(guesses).isGreaterThan(100);
+                assertThat(right).isBetween(1, guesses - 1);
+                // A response of one token over and over, which the guess knows as well.
+                Heard monotone = new Heard();
+                engine.submit(
+                        new Prompt(new int[] {9, 8}, ReasoningFormat.NONE),
+                        Sampling.GREEDY.withFrequencyPenalty(-1000).withMaxTokens(41),
+                        monotone);
+                Usage usage = monotone.await().usage();
+                assertThat(monotone.ids()).containsOnly(monotone.ids()[0]);
+                assertThat(usage.completionTokens()).isEqualTo(41);
+                assertThat(usage.acceptedTokens()).isEqualTo(usage.draftedTokens()).isEqualTo(20);
+            }
         }
     }
 
