@@ -63,6 +63,10 @@ final class Assembler {
             return new Address(base, index, scale, displacement + bytes);
         }
 
+        static Address indexed(int base, int index, int scale, int displacement) {
+            return new Address(base, index, scale, displacement);
+        }
+
         boolean hasIndex() {
             return index != NONE;
         }
@@ -70,12 +74,8 @@ final class Assembler {
 
     /** Where the processor should bring memory that will be needed soon. */
     enum Prefetch {
-        /** Into the first-level cache and out of it again: what is used once must not displace what is used often. */
-        ONCE(0x18, 0),
-        /** Into the second-level cache. */
-        SECOND_LEVEL(0x18, 2),
-        /** To be written. */
-        TO_WRITE(0x0d, 1);
+        /** Into the second-level cache, whose queue of misses is longer than that of the first. */
+        SECOND_LEVEL(0x18, 3);
 
         private final int opcode;
         private final int extension;
@@ -238,6 +238,14 @@ final class Assembler {
         code.write(0x48 | (register >= 8 ? 1 : 0));
         code.write(0xff);
         code.write(0xc8 | register & 7);
+        code.write(0x0f);
+        code.write(0x85);
+        int32(target - (position() + 4));
+    }
+
+    /** As {@link #decrementAndLoop(int, int)} with a counter in memory. */
+    void decrementAndLoop(Address counter, int target) {
+        memory(0xff, 1, counter);
         code.write(0x0f);
         code.write(0x85);
         int32(target - (position() + 4));

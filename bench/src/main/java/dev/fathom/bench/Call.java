@@ -9,6 +9,7 @@ import dev.fathom.engine.Precision;
 import dev.fathom.engine.RowGroups;
 import dev.fathom.engine.Segments;
 import dev.fathom.engine.Tensor;
+import dev.fathom.engine.WorkerPool;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * One call of {@link Kernels} or {@link Gemm}, and what it has to do, read off its arguments.
  *
- * <p>Every operation of a step is such a call, on the caller's thread, so that two proxies see all of them without the engine knowing.
+ * <p>Every operation of a step is such a call, so that two proxies see all of them without the engine knowing.
  *
  * @param target the kernels or products called
  * @param arguments live tensors, not copies
@@ -27,31 +28,34 @@ record Call(Object target, Method method, Object[] arguments) {
     /** Hears of every call once it has returned. */
     @FunctionalInterface
     interface Listener {
-        /** @param seconds on the caller's clock, the other threads' share of the work included */
+        /**
+         * One call at a time.
+         *
+         * @param seconds on the caller's clock, the other threads' share of the work included; of a call that had one thread, while the others made calls
+         *     of their own, its share of that clock
+         */
         void onCall(Call call, double seconds);
     }
 
     /** The same engine, watched. */
     static Engine watch(Engine engine, Listener listener) {
-        Gemm gemm = watched(Gemm.class, engine.gemm(), listener);
-        Gemm exact = engine.exactGemm() == engine.gemm() ? gemm : watched(Gemm.class, engine.exactGemm(), listener);
-        return new Engine(
-                watched(Kernels.class, engine.kernels(), listener),
-                gemm,
-                exact,
-                engine.storedGemm(),
-                engine.pool(),
-                engine.note());
+        WorkerPool pool = engine.pool();
+        Gemm gemm = watched(Gemm.class, engine.gemm(), pool, listener);
+        Gemm exact =
+                engine.exactGemm() == engine.gemm() ? gemm : watched(Gemm.class, engine.exactGemm(), pool, listener);
+        return new Engine(watched(Kernels.class, engine.kernels(), pool, listener), gemm, exact, engine.storedGemm(), pool, engine.note());
     }
 
-    private static <T> T watched(Class<T> type, T target, Listener listener) {
+    private static <T> T watched(Class<T> type, T target, WorkerPool pool, Listener listener) {
         return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (proxy, method, args) -> {
             Call call = new Call(target, method, args == null ? new Object[0] : args);
             long start = System.nanoTime();
             Object result = call.invoke(target);
             double seconds = (System.nanoTime() - start) * 1e-9;
             if (call.computes()) {
-                listener.onCall(call, seconds);
+                synchronized (listener) {
+                    listener.onCall(call, seconds * pool.parallelism() / pool.threads());
+                }
             }
             return result;
         }));

@@ -22,6 +22,7 @@ final class RecordedOperations implements Call.Listener {
     private static final String FIRST = "embedding";
 
     private final Map<String, Recorded> operations = new LinkedHashMap<>();
+    private final Thread thread = Thread.currentThread();
     private boolean lastStepOnly;
 
     /** An operation and how often a step makes it. */
@@ -37,7 +38,7 @@ final class RecordedOperations implements Call.Listener {
         return List.copyOf(recorder.operations.values());
     }
 
-    /** Of the last step of a rollout, when every sequence adds one row. */
+    /** Of the last step of a rollout, when every sequence adds one row; where threads share the sequences out, of this thread's part. */
     static List<Recorded> ofRollout(Workload workload, Engine engine) {
         RecordedOperations recorder = new RecordedOperations();
         // The steps before have given their memory back.
@@ -63,6 +64,9 @@ final class RecordedOperations implements Call.Listener {
 
     @Override
     public void onCall(Call call, double seconds) {
+        if (Thread.currentThread() != thread) {
+            return;
+        }
         if (lastStepOnly && call.method().getName().equals(FIRST)) {
             operations.clear();
         }

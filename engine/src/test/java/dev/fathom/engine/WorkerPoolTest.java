@@ -45,6 +45,29 @@ class WorkerPoolTest {
     }
 
     @Test
+    void jobsOfATaskRunOnItsThread() {
+        try (WorkerPool pool = new WorkerPool(3)) {
+            assertThat(pool.parallelism()).isEqualTo(3);
+            AtomicIntegerArray runs = new AtomicIntegerArray(20);
+            pool.run(20, (task, worker) -> {
+                Thread thread = Thread.currentThread();
+                assertThat(pool.parallelism()).isEqualTo(1);
+                long zeros = pool.zeros(100);
+                pool.run(5, (inner, innerWorker) -> {
+                    assertThat(Thread.currentThread()).isSameAs(thread);
+                    assertThat(innerWorker).isEqualTo(worker);
+                    assertThat(pool.zeros(100)).isEqualTo(zeros);
+                    runs.incrementAndGet(task);
+                });
+            });
+            for (int task = 0; task < 20; task++) {
+                assertThat(runs.get(task)).isEqualTo(5);
+            }
+            assertThat(pool.parallelism()).isEqualTo(3);
+        }
+    }
+
+    @Test
     void blocksCoverTheItems() {
         try (WorkerPool pool = new WorkerPool(3)) {
             for (long items : new long[] {0, 1, 99, 100, 101}) {

@@ -85,6 +85,32 @@ class GeneratorTest {
                 .isGreaterThan(10);
     }
 
+    /** So many rows that each thread takes its own through the whole model. */
+    @ParameterizedTest
+    @EnumSource(Precision.class)
+    void aStepInPartsIsSampledLikewise(Precision precision) {
+        List<GenerationRequest> many = new ArrayList<>();
+        for (int i = 0; i < 300; i++) {
+            int[] prompt =
+                    IntStream.range(0, 1 + i % 7).map(t -> 2 + (t * 7 + i) % 20).toArray();
+            many.add(new GenerationRequest(i, prompt, 1 + i % 9, 1));
+        }
+        List<Completion> expected;
+        try (Engine engine = Engine.vector(precision, 1)) {
+            DeepseekModel model = DeepseekModel.random(CONFIG, engine, 5);
+            expected = new Generator(model, 20, 64).generate(many, 9, END, true, TokenListener.NONE);
+        }
+        for (int threads = 2; threads <= 3; threads++) {
+            try (Engine engine = Engine.vector(precision, threads)) {
+                DeepseekModel model = DeepseekModel.random(CONFIG, engine, 5);
+                List<Completion> found = new Generator(model, 250, 64).generate(many, 9, END, true, TokenListener.NONE);
+                for (int i = 0; i < expected.size(); i++) {
+                    assertSame(expected.get(i), found.get(i));
+                }
+            }
+        }
+    }
+
     /** A model without experts: the same promise, and nothing to record. */
     @ParameterizedTest
     @EnumSource(Precision.class)

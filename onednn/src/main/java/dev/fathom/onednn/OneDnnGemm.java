@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,8 +50,8 @@ public final class OneDnnGemm implements Gemm {
     private final int type;
     private final int elementBytes;
     private final long[] streams;
-    private final Map<Shape, OneDnnMatmul> matmuls = new HashMap<>();
-    private final Map<PackingShape, OneDnnProduct> packings = new HashMap<>();
+    private final Map<Shape, OneDnnMatmul> matmuls = new ConcurrentHashMap<>();
+    private final Map<PackingShape, OneDnnProduct> packings = new ConcurrentHashMap<>();
     private final Map<GradientShape, OneDnnGradient> weightGradients = new HashMap<>();
 
     OneDnnGemm(Precision precision, WorkerPool pool) {
