@@ -18,6 +18,7 @@ import static dev.fathom.avx512.Assembler.RSI;
 import static dev.fathom.avx512.Assembler.RSP;
 
 import dev.fathom.avx512.Assembler.Address;
+import dev.fathom.avx512.Assembler.Prefetch;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
@@ -31,6 +32,9 @@ import java.lang.invoke.MethodHandle;
  *
  * <p>All 24 sums of a tile stay in registers: per pair 3 vectors of B and 8 broadcast pairs of A feed 24 instructions, one per cycle on a Zen 4 core. An
  * element of C is one chain over the reduction, in order, whatever the tile's height: rows depend on nothing but themselves.
+ *
+ * <p>While a panel is multiplied, the memory that follows it is asked for: panels of weights lie one after another, and with few rows the next one would
+ * have to be waited for.
  */
 final class MicroKernel {
     /** Rows of a full tile. */
@@ -147,7 +151,8 @@ final class MicroKernel {
         }
         int arguments = 8 * SAVED.length + 8;
         code.load(R10, Address.of(RSP, arguments)); // pairs
-        code.load(R11, Address.of(RSP, arguments + 8)); // tiles
+        Address tiles = Address.of(RSP, arguments + 8);
+        code.multiply(R11, R10, 64 * vectors); // from here to the panel that follows
         code.load(RAX, Address.of(RSP, arguments + 16));
         code.moveToMask(MASK, RAX);
         code.loadAddress(R15, Address.indexed(RSI, RSI, 2)); // three rows of A
@@ -179,6 +184,7 @@ final class MicroKernel {
         int pair = code.position();
         for (int v = 0; v < vectors; v++) {
             code.vectorLoad(FIRST_B + v, Address.of(R12, 64 * v), 0);
+            code.prefetch(Prefetch.SECOND_LEVEL, Address.indexed(R12, R11, 1, 64 * v));
         }
         int[] pointers = {RAX, RBX, RBP};
         for (int row = 0; row < rows; row++) {
@@ -205,7 +211,7 @@ final class MicroKernel {
         code.move(R8, R14);
         code.multiply(RBX, RSI, rows);
         code.add(RDI, RBX);
-        code.decrementAndLoop(R11, tile);
+        code.decrementAndLoop(tiles, tile);
 
         code.clearUpperHalves();
         for (int i = SAVED.length - 1; i >= 0; i--) {
