@@ -43,7 +43,13 @@ record Call(Object target, Method method, Object[] arguments) {
         Gemm gemm = watched(Gemm.class, engine.gemm(), pool, listener);
         Gemm exact =
                 engine.exactGemm() == engine.gemm() ? gemm : watched(Gemm.class, engine.exactGemm(), pool, listener);
-        return new Engine(watched(Kernels.class, engine.kernels(), pool, listener), gemm, exact, engine.storedGemm(), pool, engine.note());
+        return new Engine(
+                watched(Kernels.class, engine.kernels(), pool, listener),
+                gemm,
+                exact,
+                engine.storedGemm(),
+                pool,
+                engine.note());
     }
 
     private static <T> T watched(Class<T> type, T target, WorkerPool pool, Listener listener) {

@@ -78,8 +78,9 @@ public final class InferenceBenchmark {
         ReleasedModel released = ReleasedModel.open(path, engine, ReleasedModel.Options.DEFAULT);
         double load = seconds(start);
         long positions = (long) options.promptTokens + options.newTokens + 2;
-        GenerationEngine.Options settings =
-                GenerationEngine.Options.withPositions(positions).withPrefixReuse(false).withSpeculation(false);
+        GenerationEngine.Options settings = GenerationEngine.Options.withPositions(positions)
+                .withPrefixReuse(false)
+                .withSpeculation(false);
         List<Run> runs = new ArrayList<>();
         double first = 0;
         try (GenerationEngine generation =

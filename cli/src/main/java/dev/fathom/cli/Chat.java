@@ -70,8 +70,8 @@ final class Chat implements AutoCloseable {
     /** A problem of each task, for someone who does not know what to type. */
     String examples() {
         return tasks.stream()
-                .map(task ->
-                        task.make(RandomSource.at(Objects.requireNonNull(sampling.seed()), 0, 0), task.levels()).prompt())
+                .map(task -> task.make(RandomSource.at(Objects.requireNonNull(sampling.seed()), 0, 0), task.levels())
+                        .prompt())
                 .collect(Collectors.joining(" or ", tasks.isEmpty() ? "" : " such as ", ""));
     }
 
@@ -115,15 +115,16 @@ final class Chat implements AutoCloseable {
         StreamingDecoder decoder = tokenizer.streamingDecoder();
         Response response = new Response();
         CountDownLatch ended = new CountDownLatch(1);
-        Generation generation = engine.submit(
-                new Prompt(prompt, ReasoningFormat.ANSWER_TAGS), sampling, asked++, event -> {
+        Generation generation =
+                engine.submit(new Prompt(prompt, ReasoningFormat.ANSWER_TAGS), sampling, asked++, event -> {
                     switch (event) {
-                        case Tokens more -> more.tokens().forEach(token -> {
-                            response.tokens.add(token.id());
-                            if (token.id() != codec.end()) {
-                                screen.text(text.show(decoder.add(token.id())));
-                            }
-                        });
+                        case Tokens more ->
+                            more.tokens().forEach(token -> {
+                                response.tokens.add(token.id());
+                                if (token.id() != codec.end()) {
+                                    screen.text(text.show(decoder.add(token.id())));
+                                }
+                            });
                         case End end -> {
                             response.end = end;
                             ended.countDown();
@@ -170,8 +171,8 @@ final class Chat implements AutoCloseable {
                 && new Grader()
                         .grade(known.task(), known.problem(), codec.response(response.ids()))
                         .correct();
-        screen.line(screen.dim(correct ? "right" : "not right")
-                + screen.dim(", " + response.tokens.size() + " tokens"));
+        screen.line(
+                screen.dim(correct ? "right" : "not right") + screen.dim(", " + response.tokens.size() + " tokens"));
     }
 
     @Override

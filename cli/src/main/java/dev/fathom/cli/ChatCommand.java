@@ -76,16 +76,19 @@ final class ChatCommand implements Callable<Integer> {
                 Fathom fathom = Fathom.load(path, engine, new Fathom.Options(null, 1, 1))) {
             if (!fathom.canChat()) {
                 throw new CommandException(
-                        ExitCode.USAGE, path + " has no chat template, so it cannot chat. ./fathom generate --raw continues a text.");
+                        ExitCode.USAGE,
+                        path + " has no chat template, so it cannot chat. ./fathom generate --raw continues a text.");
             }
             Sampling sampling = samplingOptions.applyTo(fathom.defaults());
-            Conversation conversation = new Conversation(screen, fathom, sampling, system, thinkingOption.thinking(fathom));
+            Conversation conversation =
+                    new Conversation(screen, fathom, sampling, system, thinkingOption.thinking(fathom));
             if (prompt != null) {
                 conversation.answer(prompt);
                 return ExitCode.OK;
             }
             screen.note(engine.describe());
-            screen.note("model: " + path + " ; type a message, /clear to begin again, or exit. Ctrl-C stops an answer.");
+            screen.note(
+                    "model: " + path + " ; type a message, /clear to begin again, or exit. Ctrl-C stops an answer.");
             conversation.loop();
             return ExitCode.OK;
         }

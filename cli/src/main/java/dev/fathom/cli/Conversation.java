@@ -21,12 +21,7 @@ final class Conversation {
      * @param system instructions, or null for none
      * @param thinking whether the model is to think first, null for what is usual with it
      */
-    Conversation(
-            Screen screen,
-            Fathom fathom,
-            Sampling sampling,
-            @Nullable String system,
-            @Nullable Boolean thinking) {
+    Conversation(Screen screen, Fathom fathom, Sampling sampling, @Nullable String system, @Nullable Boolean thinking) {
         this.screen = screen;
         this.session = fathom.session(system);
         this.sampling = sampling;

@@ -31,7 +31,8 @@ import tools.jackson.databind.node.ObjectNode;
         name = "generate",
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
-        description = "Let a model answer one prompt, thinking apart from answer; with --raw, continue a text as it is.")
+        description =
+                "Let a model answer one prompt, thinking apart from answer; with --raw, continue a text as it is.")
 final class GenerateCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -74,7 +75,8 @@ final class GenerateCommand implements Callable<Integer> {
         if (raw && (system != null || thinkingOption.isGiven())) {
             throw new CommandException(
                     ExitCode.USAGE,
-                    (system != null ? "--system" : "--no-thinking") + " is for the chat template, which --raw leaves out.");
+                    (system != null ? "--system" : "--no-thinking")
+                            + " is for the chat template, which --raw leaves out.");
         }
         try (Engine kernels = engineOptions.open();
                 Fathom fathom = Fathom.load(path, kernels, new Fathom.Options(null, 1, 1))) {
@@ -118,8 +120,7 @@ final class GenerateCommand implements Callable<Integer> {
         return first;
     }
 
-    private ObjectNode toJson(
-            Fathom fathom, Sampling sampling, Reply.Completed whole, long nanosToFirst, long nanos) {
+    private ObjectNode toJson(Fathom fathom, Sampling sampling, Reply.Completed whole, long nanosToFirst, long nanos) {
         ObjectNode object = Json.MAPPER.createObjectNode();
         object.put("model", path.toString())
                 .put("kernels", fathom.kernels())

@@ -74,8 +74,11 @@ final class InspectCommand implements Callable<Integer> {
         line(screen, "chat template", summary.hasChatTemplate() ? "yes" : "none");
         if (summary.notRun() == null) {
             String keyValues = number(summary.keyValueBytesPerToken());
-            line(screen, "memory", size(summary.bytes()) + " of weights, mapped, and " + keyValues
-                    + " bytes of keys and values (bf16) for each token of context");
+            line(
+                    screen,
+                    "memory",
+                    size(summary.bytes()) + " of weights, mapped, and " + keyValues
+                            + " bytes of keys and values (bf16) for each token of context");
         } else {
             line(screen, "not run", summary.notRun());
         }

@@ -17,15 +17,13 @@ final class KeyValueOption {
     private @Nullable String type;
 
     ReleasedModel.Options options() {
-        DType keyValues =
-                switch (type == null ? "auto" : type.toLowerCase(Locale.ROOT)) {
-                    case "auto" -> null;
-                    case "f32" -> DType.F32;
-                    case "bf16" -> DType.BF16;
-                    default ->
-                        throw new CommandException(
-                                ExitCode.USAGE, "--kv must be auto, f32 or bf16, was \"" + type + "\".");
-                };
+        DType keyValues = switch (type == null ? "auto" : type.toLowerCase(Locale.ROOT)) {
+            case "auto" -> null;
+            case "f32" -> DType.F32;
+            case "bf16" -> DType.BF16;
+            default ->
+                throw new CommandException(ExitCode.USAGE, "--kv must be auto, f32 or bf16, was \"" + type + "\".");
+        };
         return new ReleasedModel.Options(keyValues);
     }
 }

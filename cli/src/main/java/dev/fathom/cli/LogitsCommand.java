@@ -26,7 +26,8 @@ import tools.jackson.databind.node.ObjectNode;
         name = "logits",
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
-        description = "Show which tokens a released model expects after some tokens: for comparison with other engines.")
+        description =
+                "Show which tokens a released model expects after some tokens: for comparison with other engines.")
 final class LogitsCommand implements Callable<Integer> {
     private static final int MOST = 1 << 20;
 
@@ -45,7 +46,11 @@ final class LogitsCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "MODEL", description = "A GGUF file or a Hugging Face model directory.")
     private Path path;
 
-    @Option(names = "--ids", paramLabel = "1,2,3", required = true, description = "Token ids, with commas between them.")
+    @Option(
+            names = "--ids",
+            paramLabel = "1,2,3",
+            required = true,
+            description = "Token ids, with commas between them.")
     private String ids;
 
     @Option(
@@ -72,7 +77,8 @@ final class LogitsCommand implements Callable<Integer> {
             for (int token : tokens) {
                 if (token >= vocabulary) {
                     throw new CommandException(
-                            ExitCode.USAGE, "--ids must be below " + vocabulary + ", the vocabulary; found " + token + ".");
+                            ExitCode.USAGE,
+                            "--ids must be below " + vocabulary + ", the vocabulary; found " + token + ".");
                 }
             }
             if (tokens.length > longest) {
@@ -114,11 +120,12 @@ final class LogitsCommand implements Callable<Integer> {
     }
 
     private static String spelling(ReleasedModel released, int token) {
-        return token < released.tokenizer().vocabularySize() ? released.tokenizer().token(token) : "";
+        return token < released.tokenizer().vocabularySize()
+                ? released.tokenizer().token(token)
+                : "";
     }
 
-    private static ObjectNode toJson(
-            int[] tokens, List<Candidate> candidates, ReleasedModel released, Engine engine) {
+    private static ObjectNode toJson(int[] tokens, List<Candidate> candidates, ReleasedModel released, Engine engine) {
         ObjectNode object = Json.MAPPER.createObjectNode();
         object.put("model", released.path().toString());
         object.put("kernels", engine.describe());

@@ -8,9 +8,7 @@ import picocli.CommandLine.Option;
 
 /** The switch of models that can be told whether to think. */
 final class ThinkingOption {
-    @Option(
-            names = "--no-thinking",
-            description = "Answer at once, with models that can be told not to think before.")
+    @Option(names = "--no-thinking", description = "Answer at once, with models that can be told not to think before.")
     private boolean noThinking;
 
     boolean isGiven() {
@@ -18,7 +16,8 @@ final class ThinkingOption {
     }
 
     /** Whether the model is to think first, null for what is usual with it. */
-    @Nullable Boolean thinking(Fathom fathom) {
+    @Nullable
+    Boolean thinking(Fathom fathom) {
         if (!noThinking) {
             return null;
         }
@@ -26,7 +25,8 @@ final class ThinkingOption {
         if (template == null || !template.choosesThinking()) {
             throw new CommandException(
                     ExitCode.USAGE,
-                    "--no-thinking: the chat template of " + fathom.name() + " has no switch for it. --thinking-budget 0"
+                    "--no-thinking: the chat template of " + fathom.name()
+                            + " has no switch for it. --thinking-budget 0"
                             + " closes thinking at once with models that think.");
         }
         return false;

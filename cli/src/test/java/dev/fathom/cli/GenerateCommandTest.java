@@ -27,9 +27,10 @@ import tools.jackson.databind.json.JsonMapper;
 class GenerateCommandTest {
     private static final JsonMapper MAPPER = JsonMapper.shared();
 
-    private static final String TEMPLATE = "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
-            + "User: {{ message['content'] }}{% else %}Model: {{ message['content'].split('</think>')[-1] }}{{ eos_token }}"
-            + "{% endif %}{% endfor %}Model: <think>";
+    private static final String TEMPLATE =
+            "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+                    + "User: {{ message['content'] }}{% else %}Model: {{ message['content'].split('</think>')[-1] }}{{ eos_token }}"
+                    + "{% endif %}{% endfor %}Model: <think>";
 
     @TempDir
     static Path folder;
@@ -107,12 +108,22 @@ class GenerateCommandTest {
         assertThat(json(with(words, "--temperature", "0.6", "--top-p", "0.95")).path("tokens"))
                 .isEqualTo(plain.path("tokens"));
         JsonNode greedy = json(with(words, "--temperature", "0"));
-        assertThat(json(with(words, "--top-k", "1", "--seed", "9")).path("tokens")).isEqualTo(greedy.path("tokens"));
-        assertThat(json(with(words, "--min-p", "1", "--seed", "9")).path("tokens")).isEqualTo(greedy.path("tokens"));
+        assertThat(json(with(words, "--top-k", "1", "--seed", "9")).path("tokens"))
+                .isEqualTo(greedy.path("tokens"));
+        assertThat(json(with(words, "--min-p", "1", "--seed", "9")).path("tokens"))
+                .isEqualTo(greedy.path("tokens"));
         JsonNode varied = json(with(
-                words, "--temperature", "0", "--repetition-penalty", "50", "--presence-penalty", "9", "--frequency-penalty",
+                words,
+                "--temperature",
+                "0",
+                "--repetition-penalty",
+                "50",
+                "--presence-penalty",
+                "9",
+                "--frequency-penalty",
                 "9"));
-        assertThat(varied.path("tokens").valueStream().distinct().count()).isEqualTo(varied.path("tokens").size());
+        assertThat(varied.path("tokens").valueStream().distinct().count())
+                .isEqualTo(varied.path("tokens").size());
         JsonNode brief = json(with(words, "--thinking-budget", "2"));
         assertThat(brief.path("usage").path("reasoningTokens").asInt()).isLessThanOrEqualTo(3);
     }
@@ -125,7 +136,9 @@ class GenerateCommandTest {
 
     @Test
     void textIsThinkingBetweenTagsThenAnswer() {
-        Object[] words = {"generate", model, "--prompt", "Hi", "--max-tokens", 20, "--thinking-budget", 4, "--threads", 1};
+        Object[] words = {
+            "generate", model, "--prompt", "Hi", "--max-tokens", 20, "--thinking-budget", 4, "--threads", 1
+        };
         JsonNode json = json(with(words, "--json"));
         Fathom.Result text = Fathom.run(words);
         assertThat(text.exitCode()).isZero();
@@ -165,8 +178,7 @@ class GenerateCommandTest {
         Fathom.Result one = Fathom.run("chat", model, "--prompt", "Hi", "--max-tokens", 9, "--threads", 1);
         assertThat(one.exitCode()).isZero();
         InputStream before = System.in;
-        System.setIn(new ByteArrayInputStream(
-                "Hi\nHi\n/clear\nHi\nexit\nnever\n".getBytes(StandardCharsets.UTF_8)));
+        System.setIn(new ByteArrayInputStream("Hi\nHi\n/clear\nHi\nexit\nnever\n".getBytes(StandardCharsets.UTF_8)));
         try {
             Fathom.Result result = Fathom.run(
                     "chat", model, "--max-tokens", 30, "--thinking-budget", 3, "--temperature", 0, "--threads", 1);
@@ -174,8 +186,18 @@ class GenerateCommandTest {
             assertThat(result.err()).contains("kernels: ").contains("type a message");
             String out = result.out();
             String first = Fathom.run(
-                            "chat", model, "--max-tokens", 30, "--thinking-budget", 3, "--temperature", 0, "--threads", 1,
-                            "--prompt", "Hi")
+                            "chat",
+                            model,
+                            "--max-tokens",
+                            30,
+                            "--thinking-budget",
+                            3,
+                            "--temperature",
+                            0,
+                            "--threads",
+                            1,
+                            "--prompt",
+                            "Hi")
                     .out();
             assertThat(out).startsWith(first).endsWith(first);
             assertThat(out.length()).isGreaterThan(2 * first.length());

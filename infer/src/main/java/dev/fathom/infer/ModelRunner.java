@@ -139,17 +139,19 @@ final class ModelRunner {
             next.setInt(0, i, sequence.tokens[first + i + 1]);
             positions.setInt(0, i, first + i);
         }
-        Segments segments = new Segments(
-                1, new int[1], new int[] {rows}, new int[] {first - sequence.guessesBegin}, new long[] {
+        Segments segments =
+                new Segments(1, new int[1], new int[] {rows}, new int[] {first - sequence.guessesBegin}, new long[] {
                     sequence.span().slot()
                 });
         Batch batch = new Batch(next, positions, segments, new boolean[] {first >= sequence.promptLength});
         Ops ops = pass.ops;
-        Variable hidden = ops.selectRows(pass.hidden, indices(IntStream.range(0, rows).toArray()));
+        Variable hidden =
+                ops.selectRows(pass.hidden, indices(IntStream.range(0, rows).toArray()));
         Variable ahead = model.predictAhead(ops, hidden, next, batch, model.newRoutingLog(), store);
         if (first + rows == sequence.length - 1 && sequence.mayGuess()) {
             Tensor logits = ops.logits(ops.selectRows(ahead, indices(rows - 1)), model.head());
-            sequence.setGuess(sampler.draw(logits, List.of(new Sampler.Rows(sequence, 0, 1)), workspace).tokens()[0]);
+            sequence.setGuess(sampler.draw(logits, List.of(new Sampler.Rows(sequence, 0, 1)), workspace)
+                    .tokens()[0]);
         }
     }
 }

@@ -96,7 +96,8 @@ class GenerationEngineTest {
             List<Heard> alone = alone(model, 60);
             int guesses = 0;
             int right = 0;
-            try (GenerationEngine engine = start(model, Options.withPositions(700).withRowsPerStep(20))) {
+            try (GenerationEngine engine =
+                    start(model, Options.withPositions(700).withRowsPerStep(20))) {
                 List<Heard> found = new ArrayList<>();
                 for (int i = 0; i < 60; i++) {
                     Case it = EngineFixture.someCase(i);
@@ -123,7 +124,9 @@ class GenerationEngineTest {
                 Usage usage = monotone.await().usage();
                 assertThat(monotone.ids()).containsOnly(monotone.ids()[0]);
                 assertThat(usage.completionTokens()).isEqualTo(41);
-                assertThat(usage.acceptedTokens()).isEqualTo(usage.draftedTokens()).isEqualTo(20);
+                assertThat(usage.acceptedTokens())
+                        .isEqualTo(usage.draftedTokens())
+                        .isEqualTo(20);
             }
         }
     }

@@ -98,19 +98,21 @@ final class Answer implements GenerationListener {
     private void end(End end) {
         switch (end.reason()) {
             case CANCELLED -> response.completeExceptionally(new InternalServerException("the answer was cancelled"));
-            case ERROR -> response.completeExceptionally(
-                    new InternalServerException("the answer failed: " + end.error()));
-            case STOP, LENGTH -> response.complete(ChatResponse.builder()
-                    .id(UUID.randomUUID().toString())
-                    .modelName(modelName)
-                    .aiMessage(AiMessage.builder()
-                            .text(text.isEmpty() && !requests.isEmpty() ? null : text.toString())
-                            .thinking(thinking.isEmpty() ? null : thinking.toString())
-                            .toolExecutionRequests(requests)
-                            .build())
-                    .tokenUsage(new TokenUsage(end.usage().promptTokens(), end.usage().completionTokens()))
-                    .finishReason(finishReason(end))
-                    .build());
+            case ERROR ->
+                response.completeExceptionally(new InternalServerException("the answer failed: " + end.error()));
+            case STOP, LENGTH ->
+                response.complete(ChatResponse.builder()
+                        .id(UUID.randomUUID().toString())
+                        .modelName(modelName)
+                        .aiMessage(AiMessage.builder()
+                                .text(text.isEmpty() && !requests.isEmpty() ? null : text.toString())
+                                .thinking(thinking.isEmpty() ? null : thinking.toString())
+                                .toolExecutionRequests(requests)
+                                .build())
+                        .tokenUsage(new TokenUsage(
+                                end.usage().promptTokens(), end.usage().completionTokens()))
+                        .finishReason(finishReason(end))
+                        .build());
         }
     }
 

@@ -36,7 +36,8 @@ public final class FathomStreamingChatModel implements StreamingChatModel {
     @Override
     public void doChat(ChatRequest request, StreamingChatResponseHandler handler) {
         // One thread per answer, in the order of its events: the engine's must not wait for a handler.
-        ExecutorService thread = Executors.newSingleThreadExecutor(Thread.ofVirtual().name("fathom-answer").factory());
+        ExecutorService thread = Executors.newSingleThreadExecutor(
+                Thread.ofVirtual().name("fathom-answer").factory());
         Handle handle = new Handle();
         CompletableFuture<ChatResponse> response = new CompletableFuture<>();
         response.whenComplete((whole, error) -> {
@@ -52,14 +53,14 @@ public final class FathomStreamingChatModel implements StreamingChatModel {
         Answer.Listener listener = new Answer.Listener() {
             @Override
             public void thinking(String text) {
-                thread.execute(() -> handler.onPartialThinking(
-                        new PartialThinking(text), new PartialThinkingContext(handle)));
+                thread.execute(
+                        () -> handler.onPartialThinking(new PartialThinking(text), new PartialThinkingContext(handle)));
             }
 
             @Override
             public void text(String text) {
-                thread.execute(() -> handler.onPartialResponse(
-                        new PartialResponse(text), new PartialResponseContext(handle)));
+                thread.execute(
+                        () -> handler.onPartialResponse(new PartialResponse(text), new PartialResponseContext(handle)));
             }
 
             @Override
@@ -68,8 +69,8 @@ public final class FathomStreamingChatModel implements StreamingChatModel {
             }
         };
         try {
-            handle.generation.set(requests.submit(
-                    request, new Answer(requests.name(), requests.calls(request), listener, response)));
+            handle.generation.set(
+                    requests.submit(request, new Answer(requests.name(), requests.calls(request), listener, response)));
         } catch (RuntimeException e) {
             response.completeExceptionally(e);
         }

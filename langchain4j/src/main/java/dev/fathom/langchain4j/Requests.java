@@ -116,15 +116,16 @@ final class Requests {
                 }
                 yield ChatMessage.user(user.singleText());
             }
-            case AiMessage ai -> ChatMessage.assistant(
-                    Objects.requireNonNullElse(ai.text(), ""),
-                    ai.thinking(),
-                    ai.toolExecutionRequests().stream()
-                            .map(call -> new ToolCall(
-                                    Objects.requireNonNullElse(call.id(), ""), call.name(), call.arguments()))
-                            .toList());
-            case ToolExecutionResultMessage result -> ChatMessage.tool(
-                    Objects.requireNonNullElse(result.id(), ""), result.text());
+            case AiMessage ai ->
+                ChatMessage.assistant(
+                        Objects.requireNonNullElse(ai.text(), ""),
+                        ai.thinking(),
+                        ai.toolExecutionRequests().stream()
+                                .map(call -> new ToolCall(
+                                        Objects.requireNonNullElse(call.id(), ""), call.name(), call.arguments()))
+                                .toList());
+            case ToolExecutionResultMessage result ->
+                ChatMessage.tool(Objects.requireNonNullElse(result.id(), ""), result.text());
             default -> throw new UnsupportedFeatureException("messages of type " + message.type());
         };
     }
@@ -140,8 +141,8 @@ final class Requests {
                         Objects.requireNonNullElse(tool.description(), ""),
                         tool.parameters() == null
                                 ? JSON.createObjectNode().put("type", "object")
-                                : (ObjectNode) JSON.<JsonNode>valueToTree(
-                                        JsonSchemaElementUtils.toMap(tool.parameters()))))
+                                : (ObjectNode)
+                                        JSON.<JsonNode>valueToTree(JsonSchemaElementUtils.toMap(tool.parameters()))))
                 .toList();
     }
 
@@ -153,9 +154,8 @@ final class Requests {
         sampling = request.frequencyPenalty() == null
                 ? sampling
                 : sampling.withFrequencyPenalty(request.frequencyPenalty());
-        sampling = request.presencePenalty() == null
-                ? sampling
-                : sampling.withPresencePenalty(request.presencePenalty());
+        sampling =
+                request.presencePenalty() == null ? sampling : sampling.withPresencePenalty(request.presencePenalty());
         sampling = request.maxOutputTokens() == null ? sampling : sampling.withMaxTokens(request.maxOutputTokens());
         List<String> stop = request.stopSequences();
         sampling = stop == null || stop.isEmpty() ? sampling : sampling.withStop(stop);
@@ -169,7 +169,8 @@ final class Requests {
                 - grammar.leastTokens()
                 - (thinks ? 4 : 0);
         if (room < 0) {
-            throw new InvalidRequestException("maxOutputTokens: the shortest answer of this form needs " + -room + " more");
+            throw new InvalidRequestException(
+                    "maxOutputTokens: the shortest answer of this form needs " + -room + " more");
         }
         sampling = sampling.withConstraint(grammar);
         return thinks ? sampling.withThinkingBudget(room) : sampling;
@@ -187,7 +188,9 @@ final class Requests {
         return format.jsonSchema() == null
                 ? SchemaCompiler.anyObject(table())
                 : SchemaCompiler.compile(
-                        JSON.valueToTree(JsonSchemaElementUtils.toMap(format.jsonSchema().rootElement())), table());
+                        JSON.valueToTree(
+                                JsonSchemaElementUtils.toMap(format.jsonSchema().rootElement())),
+                        table());
     }
 
     private synchronized TokenTable table() {

@@ -69,7 +69,8 @@ class HostileModelTest {
         Path weights = directory.resolve("model.safetensors");
         for (int i = 0; i < good.size(); i++) {
             NamedTensor tensor = good.get(i);
-            if (tensor.name().matches(".*experts\\.([2-9]|1\\d)\\..*") || tensor.name().endsWith("eh_proj.weight")) {
+            if (tensor.name().matches(".*experts\\.([2-9]|1\\d)\\..*")
+                    || tensor.name().endsWith("eh_proj.weight")) {
                 continue; // like the first two experts; without eh_proj, the module's other tensors are too many
             }
             List<NamedTensor> missing = new ArrayList<>(good);
@@ -91,7 +92,8 @@ class HostileModelTest {
                     .hasMessageContaining(weights.toString())
                     .hasMessageContaining(tensor.name())
                     .hasMessageContaining("found " + Arrays.toString(shape))
-                    .hasMessageContaining("expected " + Arrays.toString(tensor.view().shape()));
+                    .hasMessageContaining(
+                            "expected " + Arrays.toString(tensor.view().shape()));
         }
         List<NamedTensor> more = new ArrayList<>(good);
         more.add(new NamedTensor("model.layers.0.self_attn.sinks", Tensor.zeros(DType.F32, 4)));
@@ -102,7 +104,10 @@ class HostileModelTest {
                 .hasMessageContaining("expected none of this name");
         List<NamedTensor> integers = new ArrayList<>(good);
         NamedTensor first = good.getFirst();
-        integers.set(0, new NamedTensor(first.name(), Tensor.zeros(DType.I32, first.view().shape())));
+        integers.set(
+                0,
+                new NamedTensor(
+                        first.name(), Tensor.zeros(DType.I32, first.view().shape())));
         TinyRelease.write(directory, tiny, integers);
         assertThatThrownBy(() -> model(directory))
                 .isInstanceOf(ModelFileException.class)
@@ -132,16 +137,18 @@ class HostileModelTest {
             byte[] config = Files.readAllBytes(directory.resolve("config.json"));
             byte[] weights = Files.readAllBytes(directory.resolve("model.safetensors"));
             byte[] file = Files.readAllBytes(gguf);
-            int header = (int) ByteBuffer.wrap(weights).order(ByteOrder.LITTLE_ENDIAN).getLong() + 8;
+            int header = (int) ByteBuffer.wrap(weights)
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .getLong()
+                    + 8;
             for (int round = 0; round < rounds; round++) {
                 int kind = random.nextInt(3);
                 Path opened = kind == 2 ? gguf : directory;
-                Path changed =
-                        switch (kind) {
-                            case 0 -> directory.resolve("config.json");
-                            case 1 -> directory.resolve("model.safetensors");
-                            default -> gguf;
-                        };
+                Path changed = switch (kind) {
+                    case 0 -> directory.resolve("config.json");
+                    case 1 -> directory.resolve("model.safetensors");
+                    default -> gguf;
+                };
                 byte[] good = kind == 0 ? config : kind == 1 ? weights : file;
                 int end = kind == 0 ? config.length : kind == 1 ? header : (int) headerOf(file);
                 Files.write(changed, kind == 0 ? otherNumber(good, random) : damaged(good, end, random));
@@ -170,12 +177,31 @@ class HostileModelTest {
     private static byte[] otherNumber(byte[] json, SplittableRandom random) {
         String text = new String(json, StandardCharsets.UTF_8);
         List<int[]> numbers = new ArrayList<>();
-        var matcher = Pattern.compile(": *(-?[0-9.eE-]+|true|false|null|\"[^\"]*\")").matcher(text);
+        var matcher =
+                Pattern.compile(": *(-?[0-9.eE-]+|true|false|null|\"[^\"]*\")").matcher(text);
         while (matcher.find()) {
             numbers.add(new int[] {matcher.start(1), matcher.end(1)});
         }
         int[] place = numbers.get(random.nextInt(numbers.size()));
-        String[] others = {"0", "1", "2", "-1", "17", "64", "128", "4096", "1048576", "99999999999", "1e300", "0.5", "true", "null", "\"x\"", "[]", "{}"};
+        String[] others = {
+            "0",
+            "1",
+            "2",
+            "-1",
+            "17",
+            "64",
+            "128",
+            "4096",
+            "1048576",
+            "99999999999",
+            "1e300",
+            "0.5",
+            "true",
+            "null",
+            "\"x\"",
+            "[]",
+            "{}"
+        };
         String other = others[random.nextInt(others.length)];
         String changed = text.substring(0, place[0]) + other + text.substring(place[1]);
         return changed.getBytes(StandardCharsets.UTF_8);

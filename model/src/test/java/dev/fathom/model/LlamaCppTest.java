@@ -94,7 +94,8 @@ class LlamaCppTest {
         Path directory = TinyRelease.write(folder.resolve("hf" + seed), tiny, seed);
         Path file = folder.resolve(tiny.name() + "-" + type + seed + ".gguf");
         ModelConverter.convert(directory, file, type, engine);
-        LanguageModel model = ReleasedModel.open(file, engine, ReleasedModel.Options.DEFAULT).model();
+        LanguageModel model =
+                ReleasedModel.open(file, engine, ReleasedModel.Options.DEFAULT).model();
         Random random = new Random(seed);
         List<int[]> prompts = new ArrayList<>();
         for (int i = 0; i < PROMPTS; i++) {
@@ -122,10 +123,12 @@ class LlamaCppTest {
             }
             same += whole ? 1 : 0;
             for (JsonNode best : answer.get("top")) {
-                double off = Math.abs(
-                        greedy.probabilities[best.get(0).intValue()] - best.get(1).doubleValue());
+                double off = Math.abs(greedy.probabilities[best.get(0).intValue()]
+                        - best.get(1).doubleValue());
                 worst = Math.max(worst, off);
-                assertThat(off).as("%s, prompt %d, token %s", file, i, best.get(0)).isLessThan(probability);
+                assertThat(off)
+                        .as("%s, prompt %d, token %s", file, i, best.get(0))
+                        .isLessThan(probability);
             }
         }
         System.getLogger(LlamaCppTest.class.getName())
@@ -167,7 +170,9 @@ class LlamaCppTest {
                 answers.add(Json.MAPPER.readTree(line));
             }
         }
-        assertThat(process.waitFor()).as(Files.readString(folderLog(file).toPath())).isZero();
+        assertThat(process.waitFor())
+                .as(Files.readString(folderLog(file).toPath()))
+                .isZero();
         return answers;
     }
 
@@ -193,8 +198,8 @@ class LlamaCppTest {
             Segments segments = new Segments(1, new int[1], new int[] {rows.length}, new int[] {length}, new long[1]);
             Batch batch = Batch.of(List.of(rows), segments, new boolean[] {n > 0}, workspace);
             var states = model.forward(ops, batch, model.newRoutingLog(), stores::get);
-            Tensor logits = ops.logits(
-                    ops.selectRows(states.normed(), Tensor.of(new int[] {rows.length - 1})), model.head());
+            Tensor logits =
+                    ops.logits(ops.selectRows(states.normed(), Tensor.of(new int[] {rows.length - 1})), model.head());
             float[] row = logits.toFloats();
             int best = 0;
             for (int i = 1; i < row.length; i++) {

@@ -158,14 +158,14 @@ class V3SliceTest {
             for (int i = 0; i < copies; i++) {
                 String own = shape.length == 3 ? name.replace(".experts.", ".experts." + i + ".") : name;
                 for (TensorPart part : DeepseekParameters.parts(own, shape[shape.length == 3 ? 1 : 0])) {
-                    List<Long> dimensions = shape.length == 1
-                            ? List.of(shape[0])
-                            : List.of(part.rows(), shape[shape.length - 1]);
+                    List<Long> dimensions =
+                            shape.length == 1 ? List.of(shape[0]) : List.of(part.rows(), shape[shape.length - 1]);
                     if (scaled) {
                         entries.add(matrix(part.name(), dimensions));
                         entries.add(scales(part.name() + "_scale_inv", dimensions));
                     } else {
-                        entries.add(floats(part.name(), dimensions, shape.length == 1 && !name.endsWith("bias") ? 1 : 0.02f));
+                        entries.add(floats(
+                                part.name(), dimensions, shape.length == 1 && !name.endsWith("bias") ? 1 : 0.02f));
                     }
                 }
             }
@@ -206,7 +206,9 @@ class V3SliceTest {
                 MemorySegment floats = arena.allocate(Float.BYTES * row, Memory.ALIGNMENT);
                 for (long from = 0; from < count; from += row) {
                     for (long i = 0; i < row; i++) {
-                        float value = norm || name.endsWith("_scale_inv") ? size : size * (float) (2 * random.nextDouble() - 1);
+                        float value = norm || name.endsWith("_scale_inv")
+                                ? size
+                                : size * (float) (2 * random.nextDouble() - 1);
                         floats.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
                     }
                     writeAll(channel, floats);

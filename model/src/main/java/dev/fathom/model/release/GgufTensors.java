@@ -61,7 +61,8 @@ final class GgufTensors implements ReleasedTensors {
     @Override
     public void require(String name, long... shape) {
         requireShape(
-                file.get(GgufNames.find(name).orElse(name)), Arrays.stream(shape).boxed().toList());
+                file.get(GgufNames.find(name).orElse(name)),
+                Arrays.stream(shape).boxed().toList());
     }
 
     @Override
