@@ -22,7 +22,7 @@ public final class NextTokens {
      */
     public static List<Candidate> after(LanguageModel model, int[] ids, int count) {
         Workspace workspace = new Workspace();
-        Ops ops = Ops.inference(model.engine(), workspace);
+        Ops ops = model.inference(workspace);
         Batch batch = Batch.packed(List.of(ids), workspace);
         LanguageModel.States states = model.forward(ops, batch, model.newRoutingLog());
         Tensor last = Tensor.of(new int[] {ids.length - 1});

@@ -194,7 +194,7 @@ class LlamaCppTest {
         int[] rows = prompt;
         for (int n = 0; n < NEW; n++) {
             workspace.reset();
-            Ops ops = Ops.inference(model.engine(), workspace);
+            Ops ops = model.inference(workspace);
             Segments segments = new Segments(1, new int[1], new int[] {rows.length}, new int[] {length}, new long[1]);
             Batch batch = Batch.of(List.of(rows), segments, new boolean[] {n > 0}, workspace);
             var states = model.forward(ops, batch, model.newRoutingLog(), stores::get);

@@ -198,7 +198,7 @@ class ReleasedModelTest {
         for (int i = 0; i < model.numHiddenLayers(); i++) {
             stores.add(model.allocateKeyValues(3 * 64));
         }
-        Ops ops = Ops.inference(engine, workspace);
+        Ops ops = model.inference(workspace);
         Segments first = new Segments(2, new int[] {0, 21}, new int[] {21, 9}, new int[2], new long[] {64, 0});
         int[] other = random.ints(9, 0, model.vocabSize()).toArray();
         Batch prompts = Batch.of(List.of(prompt, other), first, new boolean[2], workspace);
@@ -209,7 +209,7 @@ class ReleasedModelTest {
                 3, new int[] {0, 12, 13}, new int[] {12, 1, 1}, new int[] {0, 9, 21}, new long[] {128, 0, 64});
         Batch mixed = Batch.of(
                 List.of(late, new int[] {4}, new int[] {17}), second, new boolean[] {false, true, true}, workspace);
-        Tensor hidden = model.forward(Ops.inference(engine, workspace), mixed, model.newRoutingLog(), stores::get)
+        Tensor hidden = model.forward(model.inference(workspace), mixed, model.newRoutingLog(), stores::get)
                 .normed()
                 .value();
         float[] found = new float[expected.length];
@@ -240,7 +240,7 @@ class ReleasedModelTest {
     /** What the layers make of a whole sequence as a prompt. */
     private static float[][] whole(LanguageModel model, int[] tokens) {
         Workspace workspace = new Workspace();
-        Ops ops = Ops.inference(model.engine(), workspace);
+        Ops ops = model.inference(workspace);
         Batch batch = Batch.packed(List.of(tokens), workspace);
         return rows(model.forward(ops, batch, model.newRoutingLog()).normed().value());
     }
@@ -261,7 +261,7 @@ class ReleasedModelTest {
             System.arraycopy(states[t], 0, flat, t * states[t].length, states[t].length);
         }
         Workspace workspace = new Workspace();
-        Ops ops = Ops.inference(model.engine(), workspace);
+        Ops ops = model.inference(workspace);
         Variable normed = ops.embedding(
                 StoredMatrix.of(Tensor.of(flat, states.length, states[0].length)),
                 Tensor.of(IntStream.range(0, states.length).toArray()));
@@ -302,7 +302,7 @@ class ReleasedModelTest {
                     new Segments(1, new int[] {0}, new int[] {tokens.length}, new int[] {length}, new long[] {0});
             Batch batch = Batch.of(List.of(tokens), segments, new boolean[] {generated}, workspace);
             length += tokens.length;
-            Ops ops = Ops.inference(model.engine(), workspace);
+            Ops ops = model.inference(workspace);
             return List.of(rows(model.forward(ops, batch, model.newRoutingLog(), stores::get)
                     .normed()
                     .value()));
@@ -358,7 +358,7 @@ class ReleasedModelTest {
         int[] tokens = {9, 200, 33, 4, 71, 300};
         int[] next = {200, 33, 4, 71, 300, 12};
         Workspace workspace = new Workspace();
-        Ops ops = Ops.inference(engine, workspace);
+        Ops ops = model.inference(workspace);
         Batch batch = Batch.packed(List.of(tokens), workspace);
         RoutingLog log = model.newRoutingLog();
         LanguageModel.States states = model.forward(ops, batch, log);

@@ -80,7 +80,7 @@ class V3SliceTest {
             for (int n = 0; n <= NEW; n++) {
                 workspace.reset();
                 long[] starts = new long[4];
-                Ops ops = Ops.inference(engine, workspace);
+                Ops ops = model.inference(workspace);
                 Segments segments =
                         new Segments(1, new int[1], new int[] {rows.length}, new int[] {length}, new long[1]);
                 Batch batch = Batch.of(List.of(rows), segments, new boolean[] {n > 0}, workspace);
