@@ -71,7 +71,8 @@ class InspectTest {
                         "  Q8_0         1, 96 elements, 102 bytes",
                         "  F32          1, 16 elements, 64 bytes",
                         "tokenizer      gpt2 (deepseek-llm), 3 tokens",
-                        "chat template  yes");
+                        "chat template  yes",
+                        "not run        " + gguf() + ": deepseek2.block_count: found nothing, expected an integer");
     }
 
     @Test
