@@ -59,7 +59,7 @@ class FaultsTest {
                         socket.getOutputStream().write(request, 0, bytes);
                         socket.getOutputStream().flush();
                         if (number % 3 == 1) {
-                            socket.setSoTimeout(10_000);
+                            socket.setSoTimeout(120_000);
                             socket.getInputStream().readNBytes((int) (when * 2000));
                         } else {
                             Thread.sleep((long) (when * 40));

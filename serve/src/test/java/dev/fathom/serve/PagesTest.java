@@ -128,7 +128,7 @@ class PagesTest {
                         """) + "))");
         String text = html.asString();
         assertThat(text)
-                .contains("<h4>Title</h4>", "<strong>bold</strong>", "<em>soft</em>", "<code>code</code>", "<li>two<ul>")
+                .contains("<h3>Title</h3>", "<strong>bold</strong>", "<em>soft</em>", "<code>code</code>", "<li>two<ul>")
                 .contains("<table>", "<mfrac>", "<munderover>", "class=\"boxed\"", "costs $5 and $6")
                 .contains("1 &lt; 2", "&lt;script&gt;", "href=\"https://example.org\"")
                 .doesNotContain("<script>", "<img", "href=\"javascript");

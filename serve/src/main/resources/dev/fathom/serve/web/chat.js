@@ -43,7 +43,7 @@ function thinkingLabel(message) {
 
 function draw(message, index) {
   const article = element("article", { className: message.role });
-  article.append(element("h3", { textContent: message.role === "user" ? "You" : "Model" }));
+  article.append(element("h2", { textContent: message.role === "user" ? "You" : "Model" }));
   if (message.reasoning) {
     const thinking = element("details", { className: "thinking", open: message.open ?? false },
       element("summary", { textContent: thinkingLabel(message) }),

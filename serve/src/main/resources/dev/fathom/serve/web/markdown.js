@@ -60,7 +60,7 @@ function blocks(lines, aside) {
     if (!line.trim()) { at++; continue; }
     if (/^\u0000\d+\u0000$/.test(line.trim())) { html += line.trim(); at++; continue; }
     const heading = line.match(/^(#{1,6})\s+(.*)$/);
-    if (heading) { const level = Math.min(6, heading[1].length + 3); html += `<h${level}>${inline(heading[2], aside)}</h${level}>`; at++; continue; }
+    if (heading) { const level = Math.min(6, heading[1].length + 2); html += `<h${level}>${inline(heading[2], aside)}</h${level}>`; at++; continue; }
     if (/^\s*([-*_])(\s*\1){2,}\s*$/.test(line)) { html += "<hr>"; at++; continue; }
     if (/^>/.test(line)) { html += `<blockquote>${blocks(take(l => /^>/.test(l)).map(l => l.replace(/^>\s?/, "")), aside)}</blockquote>`; continue; }
     if (line.includes("|") && /^\s*\|?[\s:|-]+$/.test(lines[at + 1] ?? "") && lines[at + 1].includes("-")) { html += table(take(l => l.includes("|")), aside); continue; }
@@ -81,6 +81,6 @@ export function markdown(source) {
     .replace(/\u0000/g, "")
     .replace(/^( {0,3})(```+|~~~+)([^\n`]*)\n([^]*?)(?:\n\1\2[^\n]*(?=\n|$)|$(?![^]))/gm, (_, indent, fence, language, code) =>
       `\n${aside.keep(`<pre tabindex="0"><code>${escape(code)}</code></pre>`)}\n`)
-    .replace(/\$\$([^]+?)\$\$|\\\[([^]+?)\\\]/g, (_, a, b) => `\n${aside.keep(mathml(a ?? b, true))}\n`);
+    .replace(/\$\$([^]+?)\$\$|\\\[([^]+?)\\\]/g, (_, a, b) => `\n${aside.keep(`<div class="display" tabindex="0">${mathml(a ?? b, true)}</div>`)}\n`);
   return aside.restore(blocks(text.split("\n"), aside));
 }
