@@ -136,6 +136,13 @@ final class Assembler {
         int32(value);
     }
 
+    void shiftLeft(int target, int bits) {
+        code.write(0x48 | (target >= 8 ? 1 : 0));
+        code.write(0xc1);
+        code.write(0xe0 | target & 7);
+        code.write(bits);
+    }
+
     /** {@code target = source * value}. */
     void multiply(int target, int source, int value) {
         code.write(0x48 | (target >= 8 ? 4 : 0) | (source >= 8 ? 1 : 0));

@@ -262,7 +262,7 @@ final class Avx512Attention implements AttentionKernels {
                     scoreRow,
                     keys.keyPairs(),
                     count - first,
-                    false);
+                    MicroKernel.Result.FRESH);
         }
         for (int strip = 0; strip < count; strip += STRIP) {
             int rows = Math.min(STRIP, count - strip);
@@ -291,7 +291,7 @@ final class Avx512Attention implements AttentionKernels {
                         outRow,
                         (long) stripTiles * TILE / 2,
                         rows,
-                        false);
+                        MicroKernel.Result.FRESH);
             }
         }
         for (int i = 0; i < count; i++) {

@@ -200,7 +200,7 @@ final class Avx512AttentionBackward {
                     scoreRow,
                     keys.keyPairs(),
                     count - from,
-                    false);
+                    MicroKernel.Result.FRESH);
             MicroKernel.multiply(
                     gradients + from * gradientRow(),
                     gradientRow(),
@@ -211,7 +211,7 @@ final class Avx512AttentionBackward {
                     scoreRow,
                     (valueDim + 1) / 2,
                     count - from,
-                    false);
+                    MicroKernel.Result.FRESH);
         }
     }
 
@@ -254,7 +254,7 @@ final class Avx512AttentionBackward {
                     dq.stride(),
                     ((first + strip) / TILE + 1) * TILE / 2,
                     count,
-                    true);
+                    MicroKernel.Result.CONTINUED);
         }
     }
 
@@ -277,7 +277,7 @@ final class Avx512AttentionBackward {
                         4L * valueDim,
                         pairs - from,
                         positions,
-                        true);
+                        MicroKernel.Result.CONTINUED);
             }
             MicroKernel.multiply(
                     queryPairs + 2 * from * queryRow(),
@@ -289,7 +289,7 @@ final class Avx512AttentionBackward {
                     VECTOR,
                     pairs - from,
                     keyDim,
-                    true);
+                    MicroKernel.Result.CONTINUED);
         }
     }
 }

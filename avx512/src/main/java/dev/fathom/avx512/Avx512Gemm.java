@@ -53,6 +53,11 @@ final class Avx512Gemm implements Gemm {
     }
 
     @Override
+    public DType roundedResult() {
+        return DType.BF16;
+    }
+
+    @Override
     public Packed pack(Tensor weights) {
         return new PackedWeights(weights, pool);
     }
@@ -61,7 +66,7 @@ final class Avx512Gemm implements Gemm {
     public void forward(Tensor x, RowGroups groups, Packed weights, Tensor y) {
         PackedWeights packed = packed(weights, groups);
         Gemm.requireOperand("x", x, groups.rows(), packed.inputs());
-        y.require("y", DType.F32, groups.rows(), packed.outputs());
+        Gemm.requireOperand("y", y, groups.rows(), packed.outputs());
         multiply(x, groups, packed.forward(), y, false);
     }
 
@@ -166,14 +171,17 @@ final class Avx512Gemm implements Gemm {
             boolean accumulate,
             int worker) {
         int length = weights.length();
+        boolean rounded = y.dtype() == DType.BF16;
+        // Nothing can go on from a rounded result.
+        int most = rounded ? length : Math.min(BLOCK, length);
         Panels panels = weights.panels();
         long from = x.rowAddress(first);
         long stride = x.rowStride() * x.dtype().bytes();
         boolean inPlace = x.dtype() == DType.BF16 && length % 2 == 0 && stride % CROWDED != 0;
-        long rowBytes = inPlace ? stride : Rounding.rowBytes(Math.min(BLOCK, length));
+        long rowBytes = inPlace ? stride : Rounding.rowBytes(most);
         long scratch = inPlace ? 0 : pool.scratch(worker, rows * rowBytes);
-        for (int k = 0; k < length; k += BLOCK) {
-            int columns = Math.min(BLOCK, length - k);
+        for (int k = 0; k < length; k += most) {
+            int columns = Math.min(most, length - k);
             int pairs = (columns + 1) / 2;
             long operand = from + (long) k * x.dtype().bytes();
             if (!inPlace) {
@@ -186,11 +194,11 @@ final class Avx512Gemm implements Gemm {
                         4,
                         weights.panel(group, panel) + k / 2 * panels.pairBytes(panel),
                         panels.width(panel),
-                        y.rowAddress(first) + 4L * Panels.first(panel),
-                        4 * y.rowStride(),
+                        y.rowAddress(first) + (long) y.dtype().bytes() * Panels.first(panel),
+                        y.dtype().bytes() * y.rowStride(),
                         pairs,
                         rows,
-                        accumulate || k > 0);
+                        rounded ? MicroKernel.Result.ROUNDED : MicroKernel.Result.of(accumulate || k > 0));
             }
         }
     }

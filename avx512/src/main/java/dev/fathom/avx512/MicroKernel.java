@@ -56,6 +56,25 @@ final class MicroKernel {
     private static final int A_REGISTERS = 32 - FIRST_A;
     private static final int MASK = 1;
 
+    /** Mask for the last two vectors once they are one vector of 32 bf16 values. */
+    private static final int PAIR_MASK = 2;
+
+    /** What becomes of C. */
+    enum Result {
+        /** The chains begin with zero. */
+        FRESH,
+        /** The chains begin with what is in C. */
+        CONTINUED,
+        /** The chains begin with zero; C is bf16. */
+        ROUNDED;
+
+        static Result of(boolean continued) {
+            return continued ? CONTINUED : FRESH;
+        }
+    }
+
+    private static final Result[] RESULTS = Result.values();
+
     /** {@code void kernel(A, rowStrideOfA, pairStrideOfA, B, C, rowStrideOfC, pairs, tiles, maskOfLastVector)}, strides in bytes. */
     private static final MethodHandle CALL = MachineCode.call(9);
 
@@ -73,7 +92,7 @@ final class MicroKernel {
      * @param columns valid columns, at most {@link #COLUMNS}; the panel is as wide as they need in vectors
      * @param c address of the first result
      * @param cRow bytes from row to row
-     * @param continues whether the chains begin with what is in C, else with zero
+     * @param result what becomes of C
      */
     static void multiply(
             long a,
@@ -85,7 +104,7 @@ final class MicroKernel {
             long cRow,
             long pairs,
             int rows,
-            boolean continues) {
+            Result result) {
         int vectors = (columns + LANES - 1) / LANES;
         long mask = 0xffffL >>> (vectors * LANES - columns);
         int tiles = rows / ROWS;
@@ -93,7 +112,7 @@ final class MicroKernel {
         try {
             if (tiles > 0) {
                 CALL.invokeExact(
-                        KERNELS[index(ROWS, vectors, continues)],
+                        KERNELS[index(ROWS, vectors, result)],
                         a,
                         aRow,
                         aPair,
@@ -107,7 +126,7 @@ final class MicroKernel {
             if (rest > 0) {
                 long done = (long) tiles * ROWS;
                 CALL.invokeExact(
-                        KERNELS[index(rest, vectors, continues)],
+                        KERNELS[index(rest, vectors, result)],
                         a + done * aRow,
                         aRow,
                         aPair,
@@ -125,16 +144,17 @@ final class MicroKernel {
         }
     }
 
-    private static int index(int rows, int vectors, boolean continues) {
-        return ((rows - 1) * VECTORS + vectors - 1) * 2 + (continues ? 1 : 0);
+    private static int index(int rows, int vectors, Result result) {
+        return ((rows - 1) * VECTORS + vectors - 1) * RESULTS.length + result.ordinal();
     }
 
     private static MemorySegment[] generateAll() {
-        byte[][] codes = new byte[ROWS * VECTORS * 2][];
+        byte[][] codes = new byte[ROWS * VECTORS * RESULTS.length][];
         for (int rows = 1; rows <= ROWS; rows++) {
             for (int vectors = 1; vectors <= VECTORS; vectors++) {
-                codes[index(rows, vectors, false)] = generate(rows, vectors, false);
-                codes[index(rows, vectors, true)] = generate(rows, vectors, true);
+                for (Result result : RESULTS) {
+                    codes[index(rows, vectors, result)] = generate(rows, vectors, result);
+                }
             }
         }
         return MachineCode.place(codes);
@@ -144,7 +164,7 @@ final class MicroKernel {
      * A tile of this size, repeated down the rows. Arguments arrive by the System V convention in rdi (A), rsi (its row stride), rdx
      * (its pair stride), rcx (B), r8 (C), r9 (its row stride) and on the stack.
      */
-    private static byte[] generate(int rows, int vectors, boolean continues) {
+    private static byte[] generate(int rows, int vectors, Result result) {
         Assembler code = new Assembler();
         for (int register : SAVED) {
             code.push(register);
@@ -155,6 +175,12 @@ final class MicroKernel {
         code.multiply(R11, R10, 64 * vectors); // from here to the panel that follows
         code.load(RAX, Address.of(RSP, arguments + 16));
         code.moveToMask(MASK, RAX);
+        if (result == Result.ROUNDED) {
+            // In the pair the last vector comes second, after one that is whole.
+            code.shiftLeft(RAX, MicroKernel.LANES);
+            code.addImmediate(RAX, 0xffff);
+            code.moveToMask32(PAIR_MASK, RAX);
+        }
         code.loadAddress(R15, Address.indexed(RSI, RSI, 2)); // three rows of A
 
         int tile = code.position();
@@ -167,7 +193,7 @@ final class MicroKernel {
         code.move(R14, R8);
         for (int row = 0; row < rows; row++) {
             for (int v = 0; v < vectors; v++) {
-                if (continues) {
+                if (result == Result.CONTINUED) {
                     code.vectorLoad(row * vectors + v, Address.of(R14, 64 * v), v == vectors - 1 ? MASK : 0);
                 } else {
                     code.vectorZero(row * vectors + v);
@@ -203,8 +229,12 @@ final class MicroKernel {
         code.decrementAndLoop(R13, pair);
 
         for (int row = 0; row < rows; row++) {
-            for (int v = 0; v < vectors; v++) {
-                code.vectorStore(row * vectors + v, Address.of(R14, 64 * v), v == vectors - 1 ? MASK : 0);
+            if (result == Result.ROUNDED) {
+                storeRounded(code, row * vectors, vectors);
+            } else {
+                for (int v = 0; v < vectors; v++) {
+                    code.vectorStore(row * vectors + v, Address.of(R14, 64 * v), v == vectors - 1 ? MASK : 0);
+                }
             }
             code.add(R14, R9);
         }
@@ -219,5 +249,18 @@ final class MicroKernel {
         }
         code.returnToCaller();
         return code.bytes();
+    }
+
+    /** A row's sums as bf16 values, two vectors in one. The mask of the last vector is that of its elements, of whatever size. */
+    private static void storeRounded(Assembler code, int first, int vectors) {
+        for (int v = 0; v < vectors; v += 2) {
+            boolean alone = v + 1 == vectors;
+            code.roundToBf16(FIRST_A, alone ? first + v : first + v + 1, first + v);
+            if (v + 2 < vectors) {
+                code.vectorStore(FIRST_A, Address.of(R14, 32 * v), 0);
+            } else {
+                code.vectorStore16(FIRST_A, Address.of(R14, 32 * v), alone ? MASK : PAIR_MASK);
+            }
+        }
     }
 }

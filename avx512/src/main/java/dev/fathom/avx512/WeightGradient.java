@@ -121,7 +121,7 @@ final class WeightGradient {
                             dwRow,
                             (rows + 1) / 2,
                             a.panels.width(output),
-                            true);
+                            MicroKernel.Result.CONTINUED);
                 }
             }
         }

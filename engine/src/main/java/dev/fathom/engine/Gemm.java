@@ -9,7 +9,7 @@ package dev.fathom.engine;
  * divided over outputs, never over a reduction. {@code dw} reduces over the rows of a group, in an order that depends only on
  * their number.
  *
- * <p>Tensors may be column views. Results are F32. The operands x and dy are F32 or BF16: where {@link #precision()} is {@link Precision#BF16}, products
+ * <p>Tensors may be column views. Results are F32 unless said otherwise. The operands x and dy are F32 or BF16: where {@link #precision()} is {@link Precision#BF16}, products
  * multiply bf16 values, and round an operand that is F32 each time. So whoever makes a tensor that only products read best writes it in
  * {@link Precision#operands()}: rounded once, to the same bits, with half the traffic. An exact product takes BF16 values as they are.
  */
@@ -27,7 +27,15 @@ public interface Gemm extends AutoCloseable {
      */
     Packed pack(Tensor weights);
 
-    /** {@code y[r] = W_g x[r]} for the rows of each group. x {@code [rows, inputs]}, y {@code [rows, outputs]}. */
+    /**
+     * The type of a forward product's y for a reader that is content with bf16: BF16 where this implementation rounds sums as it stores them, each once, else
+     * F32.
+     */
+    default DType roundedResult() {
+        return DType.F32;
+    }
+
+    /** {@code y[r] = W_g x[r]} for the rows of each group; y is F32 or {@link #roundedResult()}. x {@code [rows, inputs]}, y {@code [rows, outputs]}. */
     void forward(Tensor x, RowGroups groups, Packed weights, Tensor y);
 
     /** {@code dx[r] = Wᵀ_g dy[r]}, or {@code +=} if accumulate. dy {@code [rows, outputs]}, dx {@code [rows, inputs]}. */

@@ -145,7 +145,11 @@ public final class Ops {
 
     /** {@code y = W_g x} for the rows of each group. */
     public Variable linear(Variable x, Weight weight, RowGroups groups) {
-        Variable y = result(x.value().rows(), weight.outputs());
+        return linear(x, weight, groups, DType.F32);
+    }
+
+    private Variable linear(Variable x, Weight weight, RowGroups groups, DType type) {
+        Variable y = result(type, x.value().rows(), weight.outputs());
         weight.forward(x.value(), groups, y.value());
         record(y, () -> trained(weight).backward(y.gradient(), x, groups));
         return y;
@@ -447,8 +451,17 @@ public final class Ops {
         return KeyValueStore.in(results, kernels.keyValueType(), segments.slots(), heads, keyDim, valueDim);
     }
 
-    /** {@code silu(gate) * up} of {@code [N, 2f]}, made by a product and used nowhere else; for products to read. */
-    public Variable swiGlu(Variable gateUp) {
+    /** {@code silu(gate) * up} with {@code [gate ; up] = W x} for every row, for products to read. */
+    public Variable swiGlu(Variable x, Weight gateUp) {
+        return swiGlu(x, gateUp, RowGroups.single(x.value().rows()));
+    }
+
+    /**
+     * {@code silu(gate) * up} with {@code [gate ; up] = W_g x} for the rows of each group, {@code [N, 2f]} to {@code [N, f]}, for products to read. Gate and up,
+     * the widest rows of a model, need be no more exact than what is made of them.
+     */
+    public Variable swiGlu(Variable x, Weight weight, RowGroups groups) {
+        Variable gateUp = linear(x, weight, groups, weight.roundedResult());
         Variable out = operand(gateUp.value().rows(), gateUp.value().columns() / 2);
         kernels.swiGlu(gateUp.value(), out.value());
         record(out, () -> kernels.swiGluBackward(out.gradient(), gateUp.value(), gateUp.gradientOfOnlyUse(operands)));

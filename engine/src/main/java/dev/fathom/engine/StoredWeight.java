@@ -28,6 +28,11 @@ public final class StoredWeight implements Weight {
     }
 
     @Override
+    public DType roundedResult() {
+        return DType.F32;
+    }
+
+    @Override
     public void forward(Tensor x, RowGroups groups, Tensor y) {
         gemm.forward(x, groups, prepared, y);
     }

@@ -40,6 +40,11 @@ public final class TrainedWeight implements Weight {
         return gemm.precision().operands();
     }
 
+    @Override
+    public DType roundedResult() {
+        return gemm.roundedResult();
+    }
+
     /** Packs again; to be called after the optimizer changed the parameter. */
     public void refresh() {
         packed.refresh();

@@ -122,15 +122,10 @@ final class VectorElementwise {
         Checks.denseF32("factors", factors, rows);
         long row = RowOutput.scratchBytes(columns);
         pool.forBlocks(rows, Grain.rows(rows, columns), (from, to, worker) -> {
-            long wide = pool.scratch(worker, 2 * row);
-            RowOutput output = new RowOutput(out, wide + row);
+            RowInput input = new RowInput(x, pool.scratch(worker, 2 * row));
+            RowOutput output = new RowOutput(out, input.scratch() + row);
             for (long r = from; r < to; r++) {
-                long input = x.rowAddress(r);
-                if (x.dtype() == DType.BF16) {
-                    Bfloat16.widen(input, columns, wide);
-                    input = wide;
-                }
-                scale(input, Checks.floatAt(factors, r), output.row(r), columns);
+                scale(input.row(r), Checks.floatAt(factors, r), output.row(r), columns);
                 output.written(r);
             }
         });
@@ -154,11 +149,13 @@ final class VectorElementwise {
         long rows = out.rows();
         int width = Math.toIntExact(out.columns());
         RowOutput.require("out", out, rows, width);
-        gateUp.require("gateUp", DType.F32, rows, 2L * width);
+        RowOutput.require("gateUp", gateUp, rows, 2L * width);
+        long row = RowOutput.scratchBytes(2L * width);
         pool.forBlocks(rows, Grain.rows(rows, (long) SIGMOID_COST * width), (from, to, worker) -> {
-            RowOutput output = new RowOutput(out, pool.scratch(worker, RowOutput.scratchBytes(width)));
+            RowInput input = new RowInput(gateUp, pool.scratch(worker, 2 * row));
+            RowOutput output = new RowOutput(out, input.scratch() + row);
             for (long r = from; r < to; r++) {
-                swiGlu(gateUp.rowAddress(r), output.row(r), width);
+                swiGlu(input.row(r), output.row(r), width);
                 output.written(r);
             }
         });
@@ -183,12 +180,14 @@ final class VectorElementwise {
         long rows = dOut.rows();
         int width = Math.toIntExact(dOut.columns());
         Checks.f32("dOut", dOut);
-        gateUp.require("gateUp", DType.F32, rows, 2L * width);
+        RowOutput.require("gateUp", gateUp, rows, 2L * width);
         RowOutput.require("dGateUp", dGateUp, rows, 2L * width);
+        long row = RowOutput.scratchBytes(2L * width);
         pool.forBlocks(rows, Grain.rows(rows, (long) SIGMOID_COST * width), (from, to, worker) -> {
-            RowOutput output = new RowOutput(dGateUp, pool.scratch(worker, RowOutput.scratchBytes(2L * width)));
+            RowInput input = new RowInput(gateUp, pool.scratch(worker, 2 * row));
+            RowOutput output = new RowOutput(dGateUp, input.scratch() + row);
             for (long r = from; r < to; r++) {
-                swiGluBackward(dOut.rowAddress(r), gateUp.rowAddress(r), output.row(r), width);
+                swiGluBackward(dOut.rowAddress(r), input.row(r), output.row(r), width);
                 output.written(r);
             }
         });

@@ -9,6 +9,9 @@ public sealed interface Weight permits TrainedWeight, StoredWeight {
     /** The type in which to hand over what nothing but products reads. */
     DType operands();
 
-    /** {@code y[r] = W_g x[r]} for the rows of each group. x {@code [rows, inputs]}, y {@code [rows, outputs]}. */
+    /** The type of results for a reader that is content with bf16: see {@link Gemm#roundedResult()}. */
+    DType roundedResult();
+
+    /** {@code y[r] = W_g x[r]} for the rows of each group. x {@code [rows, inputs]}, y {@code [rows, outputs]}, F32 or {@link #roundedResult()}. */
     void forward(Tensor x, RowGroups groups, Tensor y);
 }

@@ -18,7 +18,7 @@ sealed interface FeedForward permits FeedForward.Dense, MixtureOfExperts {
         }
 
         Variable forward(Ops ops, Variable h) {
-            return ops.linear(ops.swiGlu(ops.linear(h, gateUp)), down);
+            return ops.linear(ops.swiGlu(h, gateUp), down);
         }
 
         @Override

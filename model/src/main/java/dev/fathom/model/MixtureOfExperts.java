@@ -48,7 +48,7 @@ final class MixtureOfExperts implements FeedForward {
         Ops.Routed routed = ops.route(logits, bias, routing, log.balanceAlpha(), batch.segments());
         log.record(index, routed);
         Variable rows = ops.dispatch(h, routed); // [N * topK, hidden], sorted by expert
-        Variable expertOut = ops.linear(ops.swiGlu(ops.linear(rows, gateUp, routed.groups())), down, routed.groups());
+        Variable expertOut = ops.linear(ops.swiGlu(rows, gateUp, routed.groups()), down, routed.groups());
         return ops.combine(shared.forward(ops, h), expertOut, routed);
     }
 
