@@ -112,16 +112,7 @@ final class MicroKernel {
         try {
             if (tiles > 0) {
                 CALL.invokeExact(
-                        KERNELS[index(ROWS, vectors, result)],
-                        a,
-                        aRow,
-                        aPair,
-                        b,
-                        c,
-                        cRow,
-                        pairs,
-                        (long) tiles,
-                        mask);
+                        KERNELS[index(ROWS, vectors, result)], a, aRow, aPair, b, c, cRow, pairs, (long) tiles, mask);
             }
             if (rest > 0) {
                 long done = (long) tiles * ROWS;

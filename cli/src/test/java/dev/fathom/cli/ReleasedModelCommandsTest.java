@@ -46,7 +46,9 @@ class ReleasedModelCommandsTest {
                 .initializerRange(0.2)
                 .eosTokenId(10)
                 .build();
-        Files.write(directory.resolve("config.json"), LlamaConfigFile.toJson(config).toString().getBytes(StandardCharsets.UTF_8));
+        Files.write(
+                directory.resolve("config.json"),
+                LlamaConfigFile.toJson(config).toString().getBytes(StandardCharsets.UTF_8));
         List<String> tokens = new ArrayList<>();
         int next = 256;
         for (int b = 0; b < VOCABULARY; b++) {
@@ -66,7 +68,8 @@ class ReleasedModelCommandsTest {
     }
 
     private static JsonNode logits(Path model, String... more) {
-        List<Object> args = new ArrayList<>(List.of("logits", model, "--ids", "72,101,108", "--json", "--precision", "f32"));
+        List<Object> args =
+                new ArrayList<>(List.of("logits", model, "--ids", "72,101,108", "--json", "--precision", "f32"));
         args.addAll(List.of(more));
         Fathom.Result result = Fathom.run(args.toArray());
         assertThat(result.exitCode()).as(result.err()).isZero();
@@ -97,7 +100,8 @@ class ReleasedModelCommandsTest {
         Path back = folder.resolve("back");
         assertThat(Fathom.run("convert", gguf, back).exitCode()).isZero();
         assertThat(logits(back, "--top", "5").get("top")).isEqualTo(expected);
-        assertThat(Fathom.run("logits", gguf, "--ids", "72", "--top", "3").out().lines()).hasSize(3);
+        assertThat(Fathom.run("logits", gguf, "--ids", "72", "--top", "3").out().lines())
+                .hasSize(3);
     }
 
     @Test
@@ -121,7 +125,8 @@ class ReleasedModelCommandsTest {
         assertRefused("--type must be one of", "convert", directory, gguf, "--type", "q9");
         assertRefused("F32, F16 or BF16 for safetensors", "convert", directory, folder.resolve("x"), "--type", "q8_0");
         assertThat(gguf).doesNotExist();
-        assertThat(Fathom.run("convert", directory, gguf, "--type", "q8_0").exitCode()).isZero();
+        assertThat(Fathom.run("convert", directory, gguf, "--type", "q8_0").exitCode())
+                .isZero();
         assertRefused("exists already", "convert", directory, gguf);
         assertRefused("expected a type to convert it to", "convert", gguf, folder.resolve("x"));
         assertThat(folder.resolve("x")).doesNotExist();

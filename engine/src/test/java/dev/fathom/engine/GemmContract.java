@@ -112,7 +112,8 @@ public final class GemmContract {
         try (WorkerPool pool = new WorkerPool(2);
                 Gemm gemm = open.apply(pool)) {
             for (int inputs : new int[] {1, 2, 31, 64, 256, 601, 1100, 2048}) {
-                GemmTestCase operands = new GemmTestCase(inputs, 3 + inputs % 140, inputs, inputs % 3 == 0, 33, 0, 1, 130);
+                GemmTestCase operands =
+                        new GemmTestCase(inputs, 3 + inputs % 140, inputs, inputs % 3 == 0, 33, 0, 1, 130);
                 Tensor x = Tensors.rounded(operands.x);
                 Tensor dy = Tensors.rounded(operands.dy);
                 Products wide = Products.of(gemm, operands, Tensors.widened(x), Tensors.widened(dy));

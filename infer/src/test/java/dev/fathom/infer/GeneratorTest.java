@@ -92,8 +92,9 @@ class GeneratorTest {
         List<GenerationRequest> many = new ArrayList<>();
         for (int i = 0; i < 300; i++) {
             int id = i;
-            int[] prompt =
-                    IntStream.range(0, 1 + i % 7).map(t -> 2 + (t * 7 + id) % 20).toArray();
+            int[] prompt = IntStream.range(0, 1 + i % 7)
+                    .map(t -> 2 + (t * 7 + id) % 20)
+                    .toArray();
             many.add(new GenerationRequest(i, prompt, 1 + i % 9, 1));
         }
         List<Completion> expected;

@@ -160,7 +160,10 @@ class FathomChatModelTest {
                 .build();
         ChatResponse response = new FathomChatModel(fathom)
                 .chat(hello().maxOutputTokens(150).responseFormat(format).build());
-        assertThat(JsonMapper.shared().readTree(response.aiMessage().text()).path("mood").asString())
+        assertThat(JsonMapper.shared()
+                        .readTree(response.aiMessage().text())
+                        .path("mood")
+                        .asString())
                 .isIn("good", "bad");
         assertThatThrownBy(() -> new FathomChatModel(fathom)
                         .chat(hello().maxOutputTokens(5).responseFormat(format).build()))
@@ -181,7 +184,8 @@ class FathomChatModelTest {
                 .build();
         ChatResponse response = new FathomChatModel(fathom).chat(request);
         assertThat(response.finishReason()).isEqualTo(FinishReason.TOOL_EXECUTION);
-        assertThat(response.aiMessage().toolExecutionRequests().getFirst().arguments()).contains("Rome");
+        assertThat(response.aiMessage().toolExecutionRequests().getFirst().arguments())
+                .contains("Rome");
         assertThat(stream(request).order).contains("call").doesNotContain("text");
     }
 }

@@ -59,7 +59,8 @@ public final class Server implements AutoCloseable {
                 .maxPayloadSize(options.maxBody())
                 .idleConnectionTimeout(Duration.ofHours(1))
                 .shutdownGracePeriod(Duration.ofMillis(200))
-                // The only one, so that it sees a connection before its first byte: clients that say nothing are let go, too.
+                // The only one, so that it sees a connection before its first byte: clients that say nothing are let
+                // go, too.
                 .protocolsDiscoverServices(false)
                 .addConnectionSelector(new WatchedHttp1(http, stalls))
                 .directHandlers(Errors.directHandlers(options.maxBody()))

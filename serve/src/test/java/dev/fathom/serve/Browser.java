@@ -81,8 +81,10 @@ final class Browser implements AutoCloseable {
             String text = Files.readString(log, StandardCharsets.UTF_8);
             int at = text.indexOf("ws://");
             if (at >= 0 && text.indexOf('\n', at) > 0) {
-                Browser browser =
-                        new Browser(process, profile, text.substring(at, text.indexOf('\n', at)).strip());
+                Browser browser = new Browser(
+                        process,
+                        profile,
+                        text.substring(at, text.indexOf('\n', at)).strip());
                 browser.attach();
                 return browser;
             }
@@ -95,7 +97,9 @@ final class Browser implements AutoCloseable {
     private void attach() {
         ObjectNode target = JSON.createObjectNode().put("url", "about:blank");
         String id = send("Target.createTarget", target).path("targetId").asString();
-        session = send("Target.attachToTarget", JSON.createObjectNode().put("targetId", id).put("flatten", true))
+        session = send(
+                        "Target.attachToTarget",
+                        JSON.createObjectNode().put("targetId", id).put("flatten", true))
                 .path("sessionId")
                 .asString();
         send("Page.enable", JSON.createObjectNode());
@@ -128,7 +132,10 @@ final class Browser implements AutoCloseable {
                         .put("deviceScaleFactor", 1)
                         .put("mobile", false));
         ObjectNode media = JSON.createObjectNode();
-        media.putArray("features").addObject().put("name", "prefers-color-scheme").put("value", dark ? "dark" : "light");
+        media.putArray("features")
+                .addObject()
+                .put("name", "prefers-color-scheme")
+                .put("value", dark ? "dark" : "light");
         send("Emulation.setEmulatedMedia", media);
     }
 
@@ -188,7 +195,9 @@ final class Browser implements AutoCloseable {
         Files.write(
                 file,
                 Base64.getDecoder()
-                        .decode(send("Page.captureScreenshot", JSON.createObjectNode().put("format", "png"))
+                        .decode(send(
+                                        "Page.captureScreenshot",
+                                        JSON.createObjectNode().put("format", "png"))
                                 .path("data")
                                 .asString()));
     }
@@ -210,9 +219,11 @@ final class Browser implements AutoCloseable {
 
     private void hear(JsonNode message) {
         if (message.has("id")) {
-            CompletableFuture<JsonNode> answer = answers.remove(message.path("id").asInt());
+            CompletableFuture<JsonNode> answer =
+                    answers.remove(message.path("id").asInt());
             if (answer != null && message.has("error")) {
-                answer.completeExceptionally(new AssertionError(message.path("error").toString()));
+                answer.completeExceptionally(
+                        new AssertionError(message.path("error").toString()));
             } else if (answer != null) {
                 answer.complete(message.path("result"));
             }

@@ -41,8 +41,9 @@ class ClientsTest {
     private static JsonNode expected;
 
     /** What all clients ask; the same seed gives all of them the same answer. */
-    private static final String REQUEST = "{\"model\": \"tiny\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}],"
-            + " \"seed\": 7, \"max_tokens\": 60, \"thinking\": {\"type\": \"enabled\", \"budget_tokens\": 20}}";
+    private static final String REQUEST =
+            "{\"model\": \"tiny\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}],"
+                    + " \"seed\": 7, \"max_tokens\": 60, \"thinking\": {\"type\": \"enabled\", \"budget_tokens\": 20}}";
 
     @BeforeAll
     static void start() {
@@ -89,12 +90,15 @@ class ClientsTest {
                 .isEqualTo(thinking());
         StringBuilder streamed = new StringBuilder();
         StringBuilder thoughts = new StringBuilder();
-        try (StreamResponse<ChatCompletionChunk> stream = client.chat().completions().createStreaming(params)) {
-            stream.stream().forEach(chunk -> chunk.validate().choices().forEach(choice -> {
-                choice.delta().content().ifPresent(streamed::append);
-                JsonValue thought = choice.delta()._additionalProperties().get("reasoning_content");
-                thoughts.append(thought == null ? "" : thought.asStringOrThrow());
-            }));
+        try (StreamResponse<ChatCompletionChunk> stream =
+                client.chat().completions().createStreaming(params)) {
+            stream.stream()
+                    .forEach(chunk -> chunk.validate().choices().forEach(choice -> {
+                        choice.delta().content().ifPresent(streamed::append);
+                        JsonValue thought =
+                                choice.delta()._additionalProperties().get("reasoning_content");
+                        thoughts.append(thought == null ? "" : thought.asStringOrThrow());
+                    }));
         }
         assertThat(streamed.toString()).isEqualTo(answer());
         assertThat(thoughts.toString()).isEqualTo(thinking());
@@ -161,10 +165,13 @@ class ClientsTest {
                 .maxTokens(60)
                 .extraBody(Map.of("thinking", Map.of("type", "enabled", "budget_tokens", 20)))
                 .build();
-        var model = org.springframework.ai.openai.OpenAiChatModel.builder().options(options).build();
+        var model = org.springframework.ai.openai.OpenAiChatModel.builder()
+                .options(options)
+                .build();
         var message = model.call(new Prompt("Hello")).getResult().getOutput();
         assertThat(message.getText()).isEqualTo(answer());
-        String streamed = model.stream(new Prompt("Hello")).toStream()
+        String streamed = model.stream(new Prompt("Hello"))
+                .toStream()
                 .flatMap(part -> part.getResults().stream())
                 .map(part -> part.getOutput().getText())
                 .filter(text -> text != null)
@@ -176,11 +183,31 @@ class ClientsTest {
     void curl(@TempDir Path folder) throws Exception {
         Path curl = onPath("curl");
         assumeTrue(curl != null, "curl is not there");
-        String whole = run(folder, List.of(curl.toString(), "-sS", "--max-time", "100", tiny.url() + "/v1/chat/completions",
-                "-H", "Content-Type: application/json", "-d", REQUEST));
+        String whole = run(
+                folder,
+                List.of(
+                        curl.toString(),
+                        "-sS",
+                        "--max-time",
+                        "100",
+                        tiny.url() + "/v1/chat/completions",
+                        "-H",
+                        "Content-Type: application/json",
+                        "-d",
+                        REQUEST));
         assertThat(TinyServer.JSON.readTree(whole).at("/choices/0/message")).isEqualTo(expected);
-        String stream = run(folder, List.of(curl.toString(), "-sSN", "--max-time", "100", tiny.url() + "/v1/chat/completions",
-                "-H", "Content-Type: application/json", "-d", REQUEST.substring(0, REQUEST.length() - 1) + ", \"stream\": true}"));
+        String stream = run(
+                folder,
+                List.of(
+                        curl.toString(),
+                        "-sSN",
+                        "--max-time",
+                        "100",
+                        tiny.url() + "/v1/chat/completions",
+                        "-H",
+                        "Content-Type: application/json",
+                        "-d",
+                        REQUEST.substring(0, REQUEST.length() - 1) + ", \"stream\": true}"));
         assertThat(stream).contains("reasoning_content").endsWith("data: [DONE]\n\n");
     }
 
@@ -202,7 +229,11 @@ class ClientsTest {
         assertThat(got.path("content").asString()).isEqualTo(answer());
         assertThat(got.path("thinking").asString()).isEqualTo(thinking());
         assertThat(got.at("/call/name").asString()).isEqualTo("weather");
-        assertThat(TinyServer.JSON.readTree(got.path("json").asString()).path("age").isInt()).isTrue();
+        assertThat(TinyServer.JSON
+                        .readTree(got.path("json").asString())
+                        .path("age")
+                        .isInt())
+                .isTrue();
         assertThat(got.path("models").get(0).asString()).isEqualTo("tiny");
     }
 

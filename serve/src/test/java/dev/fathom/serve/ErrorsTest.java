@@ -74,8 +74,7 @@ class ErrorsTest {
                 "{H, \"temprature\": 1}|temprature",
             })
     void theFieldIsNamed(String body, String param) {
-        HttpResponse<String> response =
-                post("/v1/chat/completions", body.replace("{H,", "{" + HELLO + ","));
+        HttpResponse<String> response = post("/v1/chat/completions", body.replace("{H,", "{" + HELLO + ","));
         JsonNode error = TinyServer.JSON.readTree(response.body()).path("error");
         assertThat(response.statusCode()).as(response.body()).isEqualTo(400);
         assertThat(error.path("param").asString()).isEqualTo(param);
@@ -106,12 +105,19 @@ class ErrorsTest {
                 400,
                 "invalid_json");
         assertError(
-                post("/v1/chat/completions", "{\"messages\": [{\"role\": \"user\", \"content\": \"" + "a b ".repeat(2000)
-                        + "\"}]}"),
+                post(
+                        "/v1/chat/completions",
+                        "{\"messages\": [{\"role\": \"user\", \"content\": \"" + "a b ".repeat(2000) + "\"}]}"),
                 400,
                 "context_length_exceeded");
         assertError(
-                tiny.post("/v1/chat/completions", "{}", "Authorization", "Bearer secret", "Origin", "https://evil.example"),
+                tiny.post(
+                        "/v1/chat/completions",
+                        "{}",
+                        "Authorization",
+                        "Bearer secret",
+                        "Origin",
+                        "https://evil.example"),
                 403,
                 "http_403");
         // Health needs no key.

@@ -74,7 +74,8 @@ class FaultsTest {
             tiny.awaitIdle();
             // 900 tokens for each would be the price of not noticing.
             assertThat(tiny.engine.status().completionTokens()).isLessThan(450L * clients);
-            assertThat(tiny.chat("{\"messages\": [{\"role\": \"user\", \"content\": \"still there?\"}], \"max_tokens\": 3}")
+            assertThat(tiny.chat(
+                                    "{\"messages\": [{\"role\": \"user\", \"content\": \"still there?\"}], \"max_tokens\": 3}")
                             .path("choices"))
                     .hasSize(1);
             assertThat(tiny.get("/metrics").body()).contains("fathom_clients_gone_total");
@@ -83,13 +84,14 @@ class FaultsTest {
 
     @Test
     void aClientThatNeitherReadsNorWritesIsLetGo() throws Exception {
-        try (TinyServer tiny =
-                        TinyServer.start(options -> options.withClientPatience(Duration.ofMillis(700)), options -> options);
+        try (TinyServer tiny = TinyServer.start(
+                        options -> options.withClientPatience(Duration.ofMillis(700)), options -> options);
                 Socket silent = new Socket("127.0.0.1", tiny.server.port());
                 Socket half = new Socket("127.0.0.1", tiny.server.port())) {
             silent.setSoTimeout(30_000);
             half.setSoTimeout(30_000);
-            half.getOutputStream().write("POST /v1/chat/completions HTTP/1.1\r\nContent-Le".getBytes(StandardCharsets.UTF_8));
+            half.getOutputStream()
+                    .write("POST /v1/chat/completions HTTP/1.1\r\nContent-Le".getBytes(StandardCharsets.UTF_8));
             assertThat(readToEnd(silent)).isEmpty();
             readToEnd(half);
             tiny.awaitIdle();
@@ -104,7 +106,8 @@ class FaultsTest {
 
     @Test
     void moreRequestsThanThereIsRoomForAreToldToComeBack() throws Exception {
-        try (TinyServer tiny = TinyServer.start(options -> options, options -> options.withMaxRunning(1).withMaxQueued(1));
+        try (TinyServer tiny = TinyServer.start(
+                        options -> options, options -> options.withMaxRunning(1).withMaxQueued(1));
                 ExecutorService threads = Executors.newCachedThreadPool()) {
             List<Future<HttpResponse<String>>> responses = new ArrayList<>();
             for (int i = 0; i < 12; i++) {
@@ -140,7 +143,8 @@ class FaultsTest {
 
     private static void underLoad(int streams) throws Exception {
         try (TinyServer tiny = TinyServer.start(
-                        options -> options, options -> options.withMaxRunning(64).withMaxQueued(512));
+                        options -> options,
+                        options -> options.withMaxRunning(64).withMaxQueued(512));
                 ExecutorService threads = Executors.newCachedThreadPool()) {
             String body = BODY.formatted(7, 7, 60, true);
             String alone = text(tiny.stream("/v1/chat/completions", body));

@@ -44,7 +44,8 @@ class PagesTest {
         for (int step = 1; step <= 40; step++) {
             metrics.append("{\"stage\": \"rl\", \"step\": %d, \"accuracy\": %s, \"reward\": %s, \"responseLength\": %d,"
                             .formatted(step, 1 - 0.8 / step, 1 - 0.7 / step, 40 + 3 * step))
-                    .append(" \"entropy\": 0.3, \"deadGroups\": 0.1, \"maxAbsDeltaLogProb\": 0, \"tokensPerSecond\": 9000,")
+                    .append(
+                            " \"entropy\": 0.3, \"deadGroups\": 0.1, \"maxAbsDeltaLogProb\": 0, \"tokensPerSecond\": 9000,")
                     .append(" \"expertLoad\": [[0.9, 1.1, 1.4, 0.6], [1, 1, 1, 1]]}\n");
         }
         Files.writeString(run.resolve("metrics.jsonl"), metrics + "{\"torn");
@@ -66,16 +67,19 @@ class PagesTest {
         browser.go(tiny.url() + "/");
         browser.await("document.getElementById('model').textContent.includes('tiny')");
         keep("chat-empty-light");
-        browser.evaluate("localStorage.setItem('fathom.settings', JSON.stringify({max_tokens: '60', seed: '7', thinking: 'low'}));"
-                + " location.reload()");
+        browser.evaluate(
+                "localStorage.setItem('fathom.settings', JSON.stringify({max_tokens: '60', seed: '7', thinking: 'low'}));"
+                        + " location.reload()");
         browser.await("document.getElementById('max_tokens')?.value === '60' && document.activeElement.id === 'text'");
         // With the keyboard alone.
         browser.type("Hello");
         browser.press("Enter", 13);
         browser.await("document.querySelectorAll('article.assistant .actions').length === 1");
-        assertThat(browser.evaluate("document.querySelector('details.thinking summary').textContent").asString())
+        assertThat(browser.evaluate("document.querySelector('details.thinking summary').textContent")
+                        .asString())
                 .startsWith("Thought for");
-        assertThat(browser.evaluate("document.querySelector('article.user .body').textContent").asString())
+        assertThat(browser.evaluate("document.querySelector('article.user .body').textContent")
+                        .asString())
                 .isEqualTo("Hello");
         keep("chat-answer-light");
         // Again, and stop.
@@ -92,14 +96,16 @@ class PagesTest {
         browser.size(400, 800, true);
         browser.go(tiny.url() + "/");
         browser.await("document.documentElement.dataset.theme === 'dark'");
-        assertThat(browser.evaluate("document.documentElement.scrollWidth").asInt()).isLessThanOrEqualTo(400);
+        assertThat(browser.evaluate("document.documentElement.scrollWidth").asInt())
+                .isLessThanOrEqualTo(400);
         keep("chat-answer-dark-400");
         accessible();
         browser.size(1100, 800, false);
         browser.evaluate("document.getElementById('new').click()");
         browser.await("document.querySelectorAll('article').length === 0");
         assertThat(browser.errors).isEmpty();
-        assertThat(browser.requested).allMatch(url -> url.startsWith(tiny.url()) || url.startsWith("data:") || url.equals("about:blank"));
+        assertThat(browser.requested)
+                .allMatch(url -> url.startsWith(tiny.url()) || url.startsWith("data:") || url.equals("about:blank"));
     }
 
     @Test
@@ -128,16 +134,19 @@ class PagesTest {
                         """) + "))");
         String text = html.asString();
         assertThat(text)
-                .contains("<h3>Title</h3>", "<strong>bold</strong>", "<em>soft</em>", "<code>code</code>", "<li>two<ul>")
+                .contains(
+                        "<h3>Title</h3>", "<strong>bold</strong>", "<em>soft</em>", "<code>code</code>", "<li>two<ul>")
                 .contains("<table>", "<mfrac>", "<munderover>", "class=\"boxed\"", "costs $5 and $6")
                 .contains("1 &lt; 2", "&lt;script&gt;", "href=\"https://example.org\"")
                 .doesNotContain("<script>", "<img", "href=\"javascript");
-        browser.evaluate("document.getElementById('messages').innerHTML = '<article class=\"assistant\"><div class=\"body\">' + "
-                + TinyServer.JSON.writeValueAsString(text) + " + '</div></article>'");
+        browser.evaluate(
+                "document.getElementById('messages').innerHTML = '<article class=\"assistant\"><div class=\"body\">' + "
+                        + TinyServer.JSON.writeValueAsString(text) + " + '</div></article>'");
         keep("markdown-light");
         // Whatever part of a text has arrived, it can be shown.
-        assertThat(browser.evaluate("import('/web/markdown.js').then(m => { const t = '# a\\n```js\\nx\\n```\\n$$\\\\frac{1}{2$$ | - 1. **b'; "
-                                + "for (let i = 0; i <= t.length; i++) m.markdown(t.slice(0, i)); return true; })")
+        assertThat(browser.evaluate(
+                                "import('/web/markdown.js').then(m => { const t = '# a\\n```js\\nx\\n```\\n$$\\\\frac{1}{2$$ | - 1. **b'; "
+                                        + "for (let i = 0; i <= t.length; i++) m.markdown(t.slice(0, i)); return true; })")
                         .asBoolean())
                 .isTrue();
     }
@@ -160,7 +169,8 @@ class PagesTest {
         browser.await("document.querySelector('svg').getAttribute('aria-label').includes('step 41')");
         browser.size(400, 900, true);
         browser.await("document.documentElement.dataset.theme === 'dark'");
-        assertThat(browser.evaluate("document.documentElement.scrollWidth").asInt()).isLessThanOrEqualTo(400);
+        assertThat(browser.evaluate("document.documentElement.scrollWidth").asInt())
+                .isLessThanOrEqualTo(400);
         keep("run-dark-400");
         accessible();
         assertThat(tiny.get("/runs/file/metrics?run=../../etc").statusCode()).isEqualTo(404);

@@ -13,19 +13,30 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** The same text gives the same calls however it is cut into pieces, and no half of a mark is ever shown. */
 class ToolCallParserTest {
     private static final String HERMES = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>";
-    private static final String BLOCK = "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"a\":1}\n```"
-            + "<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>g\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>";
+    private static final String BLOCK =
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"a\":1}\n```"
+                    + "<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>g\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>";
     private static final String PLAIN =
             "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\":1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>";
 
     static List<Arguments> texts() {
         return List.of(
-                Arguments.of(ToolFormat.HERMES, "nothing but text, 1 < 2 <tool", "nothing but text, 1 < 2 <tool", List.of()),
+                Arguments.of(
+                        ToolFormat.HERMES, "nothing but text, 1 < 2 <tool", "nothing but text, 1 < 2 <tool", List.of()),
                 Arguments.of(ToolFormat.HERMES, HERMES, "", List.of("f {\"a\":1}")),
-                Arguments.of(ToolFormat.HERMES, "Let me see.\n\n" + HERMES + "\n" + HERMES, "Let me see.", List.of("f {\"a\":1}", "f {\"a\":1}")),
+                Arguments.of(
+                        ToolFormat.HERMES,
+                        "Let me see.\n\n" + HERMES + "\n" + HERMES,
+                        "Let me see.",
+                        List.of("f {\"a\":1}", "f {\"a\":1}")),
                 Arguments.of(ToolFormat.HERMES, HERMES + " and text", "and text", List.of("f {\"a\":1}")),
-                Arguments.of(ToolFormat.HERMES, "<tool_call>no JSON</tool_call>", "<tool_call>no JSON</tool_call>", List.of()),
-                Arguments.of(ToolFormat.HERMES, "<tool_call>\n{\"name\": \"f\"", "<tool_call>\n{\"name\": \"f\"", List.of()),
+                Arguments.of(
+                        ToolFormat.HERMES,
+                        "<tool_call>no JSON</tool_call>",
+                        "<tool_call>no JSON</tool_call>",
+                        List.of()),
+                Arguments.of(
+                        ToolFormat.HERMES, "<tool_call>\n{\"name\": \"f\"", "<tool_call>\n{\"name\": \"f\"", List.of()),
                 Arguments.of(ToolFormat.DEEPSEEK_BLOCK, "Well. " + BLOCK, "Well.", List.of("f {\"a\":1}", "g {}")),
                 Arguments.of(ToolFormat.DEEPSEEK_PLAIN, PLAIN, "", List.of("f {\"a\":1}")));
     }
@@ -60,7 +71,8 @@ class ToolCallParserTest {
     @org.junit.jupiter.api.Test
     void theTemplateSaysWhichFormat() {
         assertThat(ToolFormat.of(template("{{ tools }}<tool_call>"))).contains(ToolFormat.HERMES);
-        assertThat(ToolFormat.of(template("{{ tools }}<｜tool▁call▁begin｜>```json"))).contains(ToolFormat.DEEPSEEK_BLOCK);
+        assertThat(ToolFormat.of(template("{{ tools }}<｜tool▁call▁begin｜>```json")))
+                .contains(ToolFormat.DEEPSEEK_BLOCK);
         assertThat(ToolFormat.of(template("{{ tools }}<｜tool▁call▁begin｜>"))).contains(ToolFormat.DEEPSEEK_PLAIN);
         assertThat(ToolFormat.of(template("<tool_call>"))).isEmpty();
     }
