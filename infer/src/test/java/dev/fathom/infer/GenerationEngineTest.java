@@ -10,6 +10,9 @@ import dev.fathom.infer.EngineFixture.Heard;
 import dev.fathom.infer.GenerationEngine.Options;
 import dev.fathom.model.DeepseekModel;
 import dev.fathom.model.LanguageModel;
+import dev.fathom.model.ReleasedModel;
+import dev.fathom.model.checkpoint.Checkpoint;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,6 +20,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -127,6 +131,44 @@ class GenerationEngineTest {
                 assertThat(usage.acceptedTokens())
                         .isEqualTo(usage.draftedTokens())
                         .isEqualTo(20);
+            }
+        }
+    }
+
+    /**
+     * A released model has its weights as the file stores them and keeps latents, which prompts and responses meet in two forms: the promise is the same,
+     * with prompts in parts, shared beginnings, requests that give way and speculation.
+     */
+    @Test
+    void aReleasedModelKeepsThePromise(@TempDir Path directory) {
+        try (Engine kernels = Engine.vector(Precision.F32, 2)) {
+            DeepseekModel random = DeepseekModel.random(EngineFixture.config(1), kernels, 5);
+            Checkpoint.publish(directory.resolve("released"), writer -> {
+                writer.config(random.config());
+                writer.tokenizer(EngineFixture.TOKENIZER, null);
+                writer.weights(random.checkpointTensors());
+            });
+            LanguageModel model = ReleasedModel.open(
+                            directory.resolve("released"), kernels, ReleasedModel.Options.DEFAULT)
+                    .model();
+            assertThat(model).isNotInstanceOf(DeepseekModel.class);
+            assertThat(model.predictsMultipleTokens()).isTrue();
+            List<Heard> alone = alone(model, 50);
+            try (GenerationEngine engine = start(model, Options.withPositions(300).withRowsPerStep(13))) {
+                List<Heard> found = new ArrayList<>();
+                for (int i = 0; i < 50; i++) {
+                    Case it = EngineFixture.someCase(i);
+                    Heard heard = new Heard();
+                    found.add(heard);
+                    engine.submit(it.prompt(), it.sampling(), heard);
+                    if (i % 5 == 4) {
+                        heard.await();
+                    }
+                }
+                for (int i = 0; i < 50; i++) {
+                    assertSame(i, alone.get(i), found.get(i));
+                }
+                assertThat(engine.status().cachedTokens()).isPositive();
             }
         }
     }
