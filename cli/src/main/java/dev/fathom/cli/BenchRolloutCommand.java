@@ -42,7 +42,7 @@ final class BenchRolloutCommand implements Callable<Integer> {
             names = "--warmup",
             paramLabel = "N",
             description = "Runs before any is timed. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "2")
+            defaultValue = "10")
     private int warmup;
 
     @Option(

@@ -88,6 +88,34 @@ public final class Bfloat16 {
         }
     }
 
+    /**
+     * Rounds one row into one half of each pair and leaves the other as it is.
+     *
+     * @param row address of the floats
+     * @param upper which half
+     * @param to address of {@code columns} ints
+     */
+    static void zipHalf(long row, boolean upper, int columns, long to) {
+        int other = upper ? 0xffff : 0xffff_0000;
+        int i = 0;
+        for (; i <= columns - INTS.length(); i += INTS.length()) {
+            IntVector bits = IntVector.fromMemorySegment(INTS, Memory.ALL, row + 4L * i, Memory.ORDER);
+            VectorMask<Integer> nan = bits.and(0x7fff_ffff).compare(VectorOperators.GT, 0x7f80_0000);
+            IntVector nearest = bits.add(0x7fff)
+                    .add(bits.lanewise(VectorOperators.LSHR, 16).and(1))
+                    .blend(bits.or(0x40_0000), nan)
+                    .and(0xffff_0000);
+            IntVector half = upper ? nearest : nearest.lanewise(VectorOperators.LSHR, 16);
+            IntVector.fromMemorySegment(INTS, Memory.ALL, to + 4L * i, Memory.ORDER)
+                    .and(other)
+                    .or(half)
+                    .intoMemorySegment(Memory.ALL, to + 4L * i, Memory.ORDER);
+        }
+        for (; i < columns; i++) {
+            Memory.ALL.set(Memory.SHORT, to + 4L * i + (upper ? 2 : 0), Memory.toBf16(Memory.getFloat(row + 4L * i)));
+        }
+    }
+
     /** As {@link #zip} with zeros for the second row. */
     public static void zipLast(long even, int columns, long to) {
         for (int i = 0; i < columns; i++) {

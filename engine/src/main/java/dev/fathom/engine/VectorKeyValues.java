@@ -43,6 +43,14 @@ final class VectorKeyValues {
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, 2L * heads * width, 0, (s, none, from, to, worker) -> {
             long scratch = pool.scratch(worker, 2L * TILE * (width + 1));
             long sourceRow = 4 * source.rowStride();
+            if (pairs && s + 1 < segments.count()) {
+                long next = segments.slot()[s + 1] + segments.position()[s + 1];
+                int sum = 0;
+                for (int head = 0; head < heads; head++) {
+                    sum += PairKeyValues.fetchKeys(store.keyTile(next - next % TILE, head), dim, width);
+                }
+                Memory.setInt(scratch, sum);
+            }
             for (int r = from; r < to; ) {
                 int position = segments.position()[s] + r;
                 int lane = position % TILE;
@@ -159,6 +167,10 @@ final class VectorKeyValues {
         boolean pairs = store.data().dtype() == DType.BF16;
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, (long) heads * width, 0, (s, none, from, to, worker) -> {
             if (pairs) {
+                if (s + 1 < segments.count()) {
+                    int sum = PairKeyValues.fetchValues(segments.slot()[s + 1] + segments.position()[s + 1], store);
+                    Memory.setInt(pool.scratch(worker, Integer.BYTES), sum);
+                }
                 long row = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
                 long slot = segments.slot()[s] + segments.position()[s] + from;
                 for (int head = 0; head < heads; head++) {
