@@ -453,6 +453,11 @@ final class Assembler {
         evexRegisters(MAP_0F38, PREFIX_66, 0x3d, target, a, b);
     }
 
+    /** VPMULLD: the lower 32 bits of products. */
+    void multiplyInt(int target, int a, int b) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x40, target, a, b);
+    }
+
     /** Elements of 32 bits to the right, zeros from above. */
     void shiftRight(int target, int source, int bits) {
         evexRegisters(MAP_0F, PREFIX_66, 0x72, 2, target, source);

@@ -8,6 +8,7 @@ import static dev.fathom.avx512.QuantizedRows.SCALE_OF_X;
 import static dev.fathom.avx512.QuantizedRows.TOTAL_SUM;
 import static dev.fathom.avx512.StoredKernel.Step.CONSTANT;
 import static dev.fathom.avx512.StoredKernel.Step.CONSTANT_2;
+import static dev.fathom.avx512.StoredKernel.Step.CONSTANT_3;
 import static dev.fathom.avx512.StoredKernel.Step.FIRST;
 import static dev.fathom.avx512.StoredKernel.Step.OFFSET;
 import static dev.fathom.avx512.StoredKernel.Step.OPERAND;
@@ -34,6 +35,25 @@ enum StoredFormat {
                 step.turn(FIRST, 16 * quarter);
                 for (int word = 0; word < 4; word++) {
                     step.multiplyAdd(turned(FIRST, word), 16 * quarter + 4 * word);
+                }
+            }
+        }
+    },
+
+    F16(32, 64, Operand.FLOATS, 128) {
+        @Override
+        void step(Step step) {
+            for (int quarter = 0; quarter < 4; quarter++) {
+                step.turn(FIRST, 16 * quarter);
+                for (int word = 0; word < 4; word++) {
+                    int operand = 32 * quarter + 8 * word;
+                    step.code.narrowTo16(OPERAND, turned(FIRST, word));
+                    step.code.halfToFloat(OPERAND, OPERAND);
+                    step.multiplyAdd(OPERAND, operand);
+                    step.code.shiftRight(OPERAND, turned(FIRST, word), 16);
+                    step.code.narrowTo16(OPERAND, OPERAND);
+                    step.code.halfToFloat(OPERAND, OPERAND);
+                    step.multiplyAdd(OPERAND, operand + 4);
                 }
             }
         }
@@ -89,6 +109,101 @@ enum StoredFormat {
         }
     },
 
+    Q4_1(32, 20, Operand.QUANTIZED, BLOCK_BYTES) {
+        @Override
+        void constants(Step step) {
+            step.constant(CONSTANT, LOW_HALVES);
+        }
+
+        @Override
+        void step(Step step) {
+            scaleAndNegativeOffset(step);
+            step.begin();
+            step.turn(FIRST, 4);
+            lowHalves(step, FIRST, 0);
+            highHalves(step, FIRST, 16);
+            step.finish(SCALE, SCALE_OF_X, OFFSET, SCALED_SUM);
+        }
+    },
+
+    Q5_0(32, 22, Operand.QUANTIZED, BLOCK_BYTES) {
+        @Override
+        void constants(Step step) {
+            fifthBitConstants(step);
+        }
+
+        @Override
+        void step(Step step) {
+            step.halves(SCALE, 0);
+            step.begin(4, TOTAL_SUM);
+            fiveBits(step, 2);
+            step.finish(SCALE, SCALE_OF_X);
+        }
+    },
+
+    Q5_1(32, 24, Operand.QUANTIZED, BLOCK_BYTES) {
+        @Override
+        void constants(Step step) {
+            fifthBitConstants(step);
+        }
+
+        @Override
+        void step(Step step) {
+            scaleAndNegativeOffset(step);
+            step.begin();
+            fiveBits(step, 4);
+            step.finish(SCALE, SCALE_OF_X, OFFSET, SCALED_SUM);
+        }
+    },
+
+    IQ4_NL(32, 18, Operand.QUANTIZED, BLOCK_BYTES) {
+        @Override
+        void constants(Step step) {
+            step.constant(CONSTANT, LOW_HALVES);
+            step.table(CONSTANT_2, NONLINEAR);
+        }
+
+        @Override
+        void step(Step step) {
+            step.halves(SCALE, 0);
+            nonlinear(step, 2, 0);
+            step.finish(SCALE, SCALE_OF_X);
+        }
+    },
+
+    IQ4_XS(256, 136, Operand.QUANTIZED, 8 * BLOCK_BYTES) {
+        @Override
+        void constants(Step step) {
+            step.constant(CONSTANT, LOW_HALVES);
+            step.table(CONSTANT_2, NONLINEAR);
+            step.constant(CONSTANT_3, Float.floatToRawIntBits(32));
+        }
+
+        @Override
+        void step(Step step) {
+            step.turn(FIRST, 0);
+            int first = turned(FIRST, 0); // binary16 factor, two upper bits of each scale
+            step.code.narrowTo16(TEMPORARY, first);
+            step.code.halfToFloat(SCALE, TEMPORARY);
+            for (int part = 0; part < 8; part++) {
+                bits(step, TEMPORARY, first, 16 + 2 * part, 2);
+                step.code.shiftLeft32(TEMPORARY, TEMPORARY, 4);
+                bits(step, OTHER_TEMPORARY, turned(FIRST, 1), 4 * part, 4);
+                step.code.or(TEMPORARY, TEMPORARY, OTHER_TEMPORARY);
+                step.code.toFloat(TEMPORARY, TEMPORARY);
+                step.code.vectorSubtract(TEMPORARY, TEMPORARY, CONSTANT_3);
+                step.code.vectorMultiply(TEMPORARY, TEMPORARY, SCALE);
+                step.code.vectorStore(TEMPORARY, scratch(part), 0);
+            }
+            for (int part = 0; part < 8; part++) {
+                int record = BLOCK_BYTES * part;
+                nonlinear(step, 8 + 16 * part, record);
+                step.code.vectorLoad(SCALE, scratch(part), 0);
+                step.finish(SCALE, record + SCALE_OF_X);
+            }
+        }
+    },
+
     Q4_K(256, 144, Operand.QUANTIZED, 8 * BLOCK_BYTES) {
         @Override
         void constants(Step step) {
@@ -110,6 +225,41 @@ enum StoredFormat {
                 highHalves(step, FIRST, BLOCK_BYTES * (part + 1));
                 highHalves(step, SECOND, BLOCK_BYTES * (part + 1) + 16);
                 finishPart(step, part + 1);
+            }
+        }
+    },
+
+    Q5_K(256, 176, Operand.QUANTIZED, 8 * BLOCK_BYTES) {
+        @Override
+        void constants(Step step) {
+            step.constant(CONSTANT, LOW_HALVES);
+            step.constant(CONSTANT_2, 0x30);
+            step.constant(CONSTANT_3, FIFTH_BITS);
+        }
+
+        @Override
+        void step(Step step) {
+            scalesAndOffsets(step);
+            for (int part = 0; part < 8; part++) {
+                step.begin();
+                for (int half = 0; half < 2; half++) {
+                    step.turn(FIRST, 48 + 32 * (part / 2) + 16 * half);
+                    step.turn(SECOND, 16 + 16 * half);
+                    for (int word = 0; word < 4; word++) {
+                        int high = turned(SECOND, word); // bit "part" of each byte, to its bit 4
+                        if (part < 4) {
+                            step.code.shiftLeft32(high, high, 4 - part);
+                        } else {
+                            step.code.shiftRight(high, high, part - 4);
+                        }
+                        step.code.and(high, high, CONSTANT_3);
+                        int low = turned(FIRST, word);
+                        step.code.shiftRight(low, low, 4 * (part % 2));
+                        step.code.andOr(low, CONSTANT, high);
+                        step.dotBytes(low, BLOCK_BYTES * part + 16 * half + 4 * word);
+                    }
+                }
+                finishPart(step, part);
             }
         }
     },
@@ -178,6 +328,10 @@ enum StoredFormat {
     }
 
     private static final int LOW_HALVES = 0x0f0f_0f0f;
+    private static final int FIFTH_BITS = 0x1010_1010;
+
+    /** The values of IQ4_NL and IQ4_XS, each 128 higher and so unsigned. */
+    private static final int[] NONLINEAR = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
     private final int elements;
     private final int stepBytes;
@@ -230,6 +384,57 @@ enum StoredFormat {
         }
     }
 
+    /** Two binary16 numbers: the scale, and what is added to each element. */
+    private static void scaleAndNegativeOffset(Step step) {
+        step.halves(SCALE, 0);
+        step.halves(OFFSET, 2);
+        step.code.vectorZero(TEMPORARY);
+        step.code.vectorSubtract(OFFSET, TEMPORARY, OFFSET);
+    }
+
+    private static void fifthBitConstants(Step step) {
+        step.constant(CONSTANT, LOW_HALVES);
+        step.constant(CONSTANT_2, 0x0204_0810); // times four bits: bit i to bit 8 i + 4, and others
+        step.constant(CONSTANT_3, FIFTH_BITS);
+    }
+
+    /** The products of a Q5_0 or Q5_1 block: four bytes with an upper bit of each of the 32 elements, then sixteen with halves as in Q4_0. */
+    private static void fiveBits(Step step, int displacement) {
+        step.turn(SECOND, displacement);
+        int upper = turned(SECOND, 0);
+        step.turn(FIRST, displacement + 4);
+        for (int half = 1; half >= 0; half--) {
+            for (int word = 0; word < 4; word++) {
+                bits(step, TEMPORARY, upper, 16 * half + 4 * word, 4);
+                step.code.multiplyInt(TEMPORARY, TEMPORARY, CONSTANT_2);
+                step.code.and(TEMPORARY, TEMPORARY, CONSTANT_3);
+                step.code.shiftRight(OPERAND, turned(FIRST, word), 4 * half);
+                step.code.andOr(OPERAND, CONSTANT, TEMPORARY);
+                step.dotBytes(OPERAND, 16 * half + 4 * word);
+            }
+        }
+    }
+
+    /** Some bits of each element, as an integer. */
+    private static void bits(Step step, int target, int source, int from, int count) {
+        step.code.shiftLeft32(target, source, 32 - count - from);
+        step.code.shiftRight(target, target, 32 - count);
+    }
+
+    /** The products of 32 elements that are looked up in the table; the sums begin here. */
+    private static void nonlinear(Step step, int displacement, int record) {
+        step.begin(7, record + TOTAL_SUM);
+        step.turn(FIRST, displacement);
+        for (int half = 0; half < 2; half++) {
+            for (int word = 0; word < 4; word++) {
+                step.code.shiftRight(OPERAND, turned(FIRST, word), 4 * half);
+                step.code.and(OPERAND, OPERAND, CONSTANT);
+                step.code.lookUp(OPERAND, CONSTANT_2, OPERAND);
+                step.dotBytes(OPERAND, record + 16 * half + 4 * word);
+            }
+        }
+    }
+
     /** The sixteen bytes at the beginning of a Q4_K or Q5_K block, to the stack: scales of the eight parts, then their offsets. */
     private static void scalesAndOffsets(Step step) {
         step.turn(FIRST, 0);
@@ -257,13 +462,10 @@ enum StoredFormat {
     private static void sixBits(Step step, int part, int bytes, int rest, int restFrom) {
         int from = 8 * (part % 4);
         if (part < 4) {
-            step.code.shiftLeft32(TEMPORARY, bytes, 26 - from);
-            step.code.shiftRight(TEMPORARY, TEMPORARY, 26);
+            bits(step, TEMPORARY, bytes, from, 6);
         } else {
-            step.code.shiftLeft32(OTHER_TEMPORARY, rest, 28 - restFrom);
-            step.code.shiftRight(OTHER_TEMPORARY, OTHER_TEMPORARY, 28);
-            step.code.shiftLeft32(TEMPORARY, bytes, 24 - from);
-            step.code.shiftRight(TEMPORARY, TEMPORARY, 26);
+            bits(step, OTHER_TEMPORARY, rest, restFrom, 4);
+            bits(step, TEMPORARY, bytes, from + 2, 6); // the upper two of these, after masking
             step.code.andOr(TEMPORARY, CONSTANT_2, OTHER_TEMPORARY);
         }
         step.code.toFloat(TEMPORARY, TEMPORARY);

@@ -216,6 +216,16 @@ final class StoredKernel {
             code.broadcast32(register, RAX);
         }
 
+        /** Sixteen bytes in each quarter; only in {@link StoredFormat#constants}. */
+        void table(int register, int[] bytes) {
+            for (int i = 0; i < bytes.length; i += 4) {
+                code.moveImmediate(RAX, bytes[i] | bytes[i + 1] << 8 | bytes[i + 2] << 16 | bytes[i + 3] << 24);
+                code.store32(RAX, scratch(0).plus(i));
+            }
+            code.load128(register, scratch(0));
+            code.shuffleQuarters(register, register, 0);
+        }
+
         private static Address weights(int row, int displacement) {
             int base = WEIGHTS[row / 4];
             return switch (row % 4) {

@@ -9,7 +9,7 @@ import java.util.List;
 
 /**
  * Products with stored weights in pure Java: a task expands a few rows of weights to binary32, which then lie in the caches, and takes their dot
- * product with every row of x, in the sixteen lanes of {@link Lanes}. Exact up to the f32 sum.
+ * products with every row of x ({@link DotTile}). Exact up to the f32 sum.
  */
 final class VectorStoredGemm implements StoredGemm {
     /** Rows of weights per task. */
@@ -53,18 +53,25 @@ final class VectorStoredGemm implements StoredGemm {
 
     private void multiply(Tile tile, Tensor x, RowGroups groups, Tensor y, int worker) {
         int columns = Math.toIntExact(tile.matrix.columns());
-        long bytes = 4L * tile.count * columns;
-        long scratch = pool.scratch(worker, Lanes.BYTES + bytes);
-        long decoded = scratch + Lanes.BYTES;
-        MemorySegment memory = MemorySegment.ofAddress(decoded).reinterpret(bytes);
-        tile.matrix.decode(tile.row, tile.count, Tensor.of(memory, DType.F32, tile.count, columns));
-        for (int r = groups.from(tile.group); r < groups.to(tile.group); r++) {
-            long input = x.rowAddress(r);
-            long output = y.rowAddress(r) + 4 * tile.output;
-            for (int i = 0; i < tile.count; i++) {
-                Memory.setFloat(output + 4L * i, Lanes.dot(input, decoded + 4L * i * columns, columns, scratch));
-            }
-        }
+        // Rows of a power of two bytes would fall on the same few places of the cache.
+        long stride = Memory.align(4L * columns) | Memory.ALIGNMENT;
+        long scratch = pool.scratch(worker, DotTile.SCRATCH + tile.count * stride);
+        long decoded = scratch + DotTile.SCRATCH;
+        MemorySegment memory = MemorySegment.ofAddress(decoded).reinterpret(tile.count * stride);
+        Tensor rows = Tensor.of(memory, DType.F32, tile.count, stride / 4).columns(0, columns);
+        tile.matrix.decode(tile.row, tile.count, rows);
+        int from = groups.from(tile.group);
+        DotTile.multiply(
+                x.rowAddress(from),
+                4 * x.rowStride(),
+                groups.to(tile.group) - from,
+                decoded,
+                stride,
+                tile.count,
+                columns,
+                y.rowAddress(from) + 4 * tile.output,
+                4 * y.rowStride(),
+                scratch);
     }
 
     /** Some rows of one stored matrix, and the output that the first of them is. */
