@@ -81,12 +81,14 @@ public final class InferenceBenchmark {
         GenerationEngine.Options settings = GenerationEngine.Options.withPositions(positions)
                 .withPrefixReuse(false)
                 .withSpeculation(false);
+        int[] prompt =
+                prompt(options.promptTokens, Math.min(TOKENS, released.model().vocabSize()));
         List<Run> runs = new ArrayList<>();
         double first = 0;
         try (GenerationEngine generation =
                 GenerationEngine.start(released.model(), released.tokenizer(), List.of(), settings)) {
             for (int i = 0; i < options.warmup + options.runs; i++) {
-                Run run = generate(generation, prompt(options.promptTokens), options.newTokens);
+                Run run = generate(generation, prompt, options.newTokens);
                 first = i == 0 ? load + run.prompt : first;
                 if (i >= options.warmup) {
                     runs.add(run);
@@ -135,12 +137,12 @@ public final class InferenceBenchmark {
     }
 
     /** The sequence of the C standard's example generator: the same tokens in every engine that is measured beside this one. */
-    private static int[] prompt(int tokens) {
+    private static int[] prompt(int tokens, int vocabulary) {
         int[] prompt = new int[tokens];
         int state = 12345;
         for (int i = 0; i < tokens; i++) {
             state = (state * 1103515245 + 12345) & 0x7fffffff;
-            prompt[i] = (state >>> 8) % TOKENS;
+            prompt[i] = (state >>> 8) % vocabulary;
         }
         return prompt;
     }

@@ -35,6 +35,26 @@ public final class ReportText {
         return lines;
     }
 
+    public static List<String> of(InferenceBenchmark.Result result) {
+        List<String> lines = new ArrayList<>();
+        Double tokensPerSecond = result.tokensPerSecond();
+        String prompt = format("%,.1f prompt tokens/s", result.promptTokensPerSecond());
+        lines.add(result.model() + ": "
+                + (tokensPerSecond == null ? prompt : format("%,.2f tokens/s, %s", tokensPerSecond, prompt)));
+        lines.add(format("%s; stored weights: %s", result.kernels(), result.storedWeights()));
+        lines.add(format(
+                "%s; prompts of %d tokens, %d tokens after the first; medians of %d runs; open %.2f s, first token after %.2f s; memory %,.0f MiB",
+                result.architecture(),
+                result.promptTokens(),
+                result.newTokens(),
+                result.promptRunSeconds().size(),
+                result.loadSeconds(),
+                result.firstTokenSeconds(),
+                result.peakMemoryBytes() / 1048576.0));
+        lines.add(peak(result.peak()));
+        return lines;
+    }
+
     public static List<String> of(RolloutBenchmark.Result result) {
         List<String> lines = new ArrayList<>();
         lines.add(format(

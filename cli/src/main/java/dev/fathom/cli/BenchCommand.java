@@ -17,13 +17,15 @@ import picocli.CommandLine.Spec;
         versionProvider = VersionProvider.class,
         synopsisSubcommandLabel = "COMMAND",
         description =
-                "Measure speed: training, rollouts, matrix products, kernels, learning a text, and side by side with PyTorch.",
+                "Measure speed: training, rollouts, matrix products, kernels, learning a text, released models, and side by side with PyTorch.",
         subcommands = {
             BenchTrainCommand.class,
             BenchRolloutCommand.class,
             BenchGemmCommand.class,
             BenchKernelsCommand.class,
             BenchTextCommand.class,
+            BenchPrefillCommand.class,
+            BenchDecodeCommand.class,
             BenchCompareCommand.class
         })
 final class BenchCommand implements Runnable {
@@ -36,7 +38,7 @@ final class BenchCommand implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "Missing command: train, rollout, gemm, kernels, text or compare");
+                spec.commandLine(), "Missing command: train, rollout, gemm, kernels, text, prefill, decode or compare");
     }
 
     /** For what is said before the result: on standard error where a program reads standard output. */

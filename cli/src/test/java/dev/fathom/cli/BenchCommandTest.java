@@ -3,7 +3,15 @@ package dev.fathom.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.fathom.engine.Engine;
+import dev.fathom.engine.Precision;
 import dev.fathom.learn.Json;
+import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.checkpoint.Checkpoint;
+import dev.fathom.model.config.DeepseekConfig;
+import dev.fathom.model.tokenizer.CharacterTokenizer;
+import dev.fathom.model.tokenizer.SpecialTokens;
+import dev.fathom.model.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -145,6 +153,58 @@ class BenchCommandTest {
         assertThat(result.exitCode()).as(result.err()).isZero();
         assertThat(result.lines()).hasSize(1);
         return Json.MAPPER.readTree(result.out());
+    }
+
+    /** A checkpoint of a tiny run is a model directory like any other. */
+    @Test
+    void prefillAndDecode() throws IOException {
+        Path model = tinyModel();
+        JsonNode decode = json("decode " + model + " --prompt-tokens 9 --new-tokens 3 --warmup 0 --runs 2 --json");
+        assertThat(decode.path("runSeconds")).hasSize(2);
+        assertThat(decode.path("newTokens").asInt()).isEqualTo(3);
+        assertThat(decode.path("tokensPerSecond").asDouble()).isPositive();
+        assertThat(decode.path("firstTokenSeconds").asDouble())
+                .isGreaterThan(decode.path("loadSeconds").asDouble());
+        assertThat(decode.path("kernels").asString()).startsWith("kernels: ");
+
+        Fathom.Result prefill = run("prefill " + model + " --prompt-tokens 9 --warmup 0 --runs 1");
+        assertThat(prefill.exitCode()).as(prefill.err()).isZero();
+        assertThat(prefill.lines().getFirst()).matches("tiny: [\\d,.]+ prompt tokens/s");
+
+        Fathom.Result missing = run("decode " + folder.resolve("none.gguf"));
+        assertThat(missing.exitCode()).isNotZero();
+        assertThat(missing.err()).contains("none.gguf").doesNotContain("\tat ");
+    }
+
+    private Path tinyModel() throws IOException {
+        Path directory = folder.resolve("tiny");
+        try (Engine engine = Engine.vector(Precision.F32, 1)) {
+            Tokenizer tokenizer = CharacterTokenizer.of("0123456789+=", SpecialTokens.REASONING);
+            DeepseekConfig config = DeepseekConfig.builder()
+                    .vocabSize(tokenizer.vocabularySize())
+                    .hiddenSize(32)
+                    .intermediateSize(48)
+                    .moeIntermediateSize(16)
+                    .numHiddenLayers(2)
+                    .numAttentionHeads(2)
+                    .queryLoraRank(null)
+                    .keyValueLoraRank(16)
+                    .nopeHeadDim(8)
+                    .ropeHeadDim(4)
+                    .valueHeadDim(8)
+                    .numRoutedExperts(4)
+                    .numExpertsPerToken(2)
+                    .maxPositionEmbeddings(64)
+                    .build();
+            DeepseekModel model = DeepseekModel.random(config, engine, 1);
+            Checkpoint.publish(directory, writer -> {
+                writer.config(model.config());
+                writer.tokenizer(tokenizer, null);
+                writer.weights(model.checkpointTensors());
+                writer.state(dev.fathom.model.files.Json.MAPPER.createObjectNode());
+            });
+        }
+        return directory;
     }
 
     private static Fathom.Result run(String words) {
