@@ -130,7 +130,7 @@ final class ReleasedWeights implements Weights {
         List<StoredMatrix> whole = new ArrayList<>();
         List<List<StoredMatrix>> absorbed = new ArrayList<>();
         List<List<StoredMatrix>> up = new ArrayList<>();
-        if (tensors.has(joint)) {
+        if (tensors.has(joint) || !tensors.has(keys)) {
             StoredMatrix keyValue = tensors.matrix(joint, (long) heads * (nope + value), latent);
             tensors.ignore(keys); // some files have both
             tensors.ignore(values);

@@ -9,6 +9,8 @@ import io.helidon.webserver.WebServer;
 import io.helidon.webserver.http.HttpRouting;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http1.Http1Config;
+import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -37,6 +39,9 @@ public final class Server implements AutoCloseable {
     private final ServerOptions options;
     private final StallGuard stalls;
     private final ServerMetrics metrics;
+    /** Bytes of too large a request that are read before it is refused; a larger one is cut off. */
+    private static final long READ_TO_REFUSE = 16 << 20;
+
     private final WebServer web;
     private final AtomicInteger underWay = new AtomicInteger();
     private volatile @Nullable Loaded loaded;
@@ -56,7 +61,7 @@ public final class Server implements AutoCloseable {
                 .address(address(options.host()))
                 .port(options.port())
                 .shutdownHook(false)
-                .maxPayloadSize(options.maxBody())
+                .maxPayloadSize(options.maxBody() + READ_TO_REFUSE)
                 .idleConnectionTimeout(Duration.ofHours(1))
                 .shutdownGracePeriod(Duration.ofMillis(200))
                 // The only one, so that it sees a connection before its first byte: clients that say nothing are let
@@ -184,7 +189,21 @@ public final class Server implements AutoCloseable {
 
     /** The body of a request. */
     ObjectNode body(ServerRequest request) {
-        return Json.parse(request.content().hasEntity() ? request.content().as(byte[].class) : new byte[0]);
+        return Json.parse(request.content().hasEntity() ? body(request.content().inputStream()) : new byte[0]);
+    }
+
+    /** Reads on for a while before it refuses: a connection closed with bytes unread is reset, and the client may never see why. */
+    private byte[] body(InputStream in) {
+        try (in) {
+            byte[] body = in.readNBytes(Math.toIntExact(options.maxBody()) + 1);
+            if (body.length > options.maxBody()) {
+                in.skip(READ_TO_REFUSE);
+                throw ApiException.tooLarge(options.maxBody());
+            }
+            return body;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /**

@@ -184,11 +184,11 @@ class DeepseekConfigTest {
                 mistake("rms_norm_eps: found 0.0, expected a positive number", json -> json.put("rms_norm_eps", 0)),
                 mistake("rope_theta: found 1.0, expected a number above 1", json -> json.put("rope_theta", 1)),
                 mistake(
-                        "rope_scaling.rope_type: found \"linear\", expected \"yarn\"",
-                        json -> ((ObjectNode) json.get("rope_scaling")).put("rope_type", "linear")),
+                        "rope_scaling.rope_type: found \"longrope\", expected \"default\", \"linear\", \"llama3\" or \"yarn\"",
+                        json -> ((ObjectNode) json.get("rope_scaling")).put("rope_type", "longrope")),
                 mistake(
-                        "rope_scaling.attention_factor: unknown key",
-                        json -> ((ObjectNode) json.get("rope_scaling")).put("attention_factor", 1)),
+                        "rope_scaling.long_factor: unknown key",
+                        json -> ((ObjectNode) json.get("rope_scaling")).put("long_factor", 1)),
                 mistake(
                         "rope_scaling.mscale_all_dim: found 0.707, expected the value of mscale, 1.0",
                         json -> ((ObjectNode) json.get("rope_scaling")).put("mscale_all_dim", 0.707)),
