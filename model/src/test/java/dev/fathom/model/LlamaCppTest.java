@@ -67,7 +67,8 @@ class LlamaCppTest {
     }
 
     static Stream<TinyRelease.Case> cases() {
-        return TinyRelease.cases();
+        // llama.cpp ranks groups of experts by their two best in DeepSeek-V2, too; the released code by the best.
+        return TinyRelease.cases().filter(tiny -> !tiny.name().equals("v2"));
     }
 
     @ParameterizedTest
@@ -82,7 +83,8 @@ class LlamaCppTest {
     @MethodSource("cases")
     void quantized(TinyRelease.Case tiny) throws Exception {
         // A mixture's choice of experts may flip where activations are rounded; then a probability may be anything.
-        compare(tiny, 31, QuantizedType.Q8_0, tiny.deepseek() == null ? 0.03 : 0.6, 0.4);
+        boolean mixture = tiny.deepseek() != null;
+        compare(tiny, 31, QuantizedType.Q8_0, mixture ? 0.2 : 0.01, mixture ? 1.5 : 0.4);
     }
 
     /**
@@ -142,7 +144,7 @@ class LlamaCppTest {
                         PROMPTS,
                         compared,
                         worst);
-        assertThat(same).isGreaterThanOrEqualTo(type == QuantizedType.F32 ? PROMPTS : PROMPTS / 2);
+        assertThat(same).isGreaterThanOrEqualTo(type == QuantizedType.F32 ? PROMPTS : PROMPTS / 4);
     }
 
     private static List<JsonNode> llama(Path file, List<int[]> prompts) throws Exception {

@@ -66,9 +66,7 @@ final class GgufExport {
         keys.put("feed_forward_length", config.intermediateSize());
         keys.put("attention.head_count", config.numAttentionHeads());
         keys.put("attention.head_count_kv", 1);
-        if (queryRank != null) {
-            keys.put("attention.q_lora_rank", queryRank);
-        }
+        keys.put("attention.q_lora_rank", queryRank == null ? 0 : queryRank); // llama.cpp wants it said
         keys.put("attention.kv_lora_rank", latent);
         keys.put("attention.key_length", latent + config.ropeHeadDim());
         keys.put("attention.value_length", latent);
