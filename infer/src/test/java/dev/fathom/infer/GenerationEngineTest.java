@@ -154,7 +154,8 @@ class GenerationEngineTest {
             assertThat(model).isNotInstanceOf(DeepseekModel.class);
             assertThat(model.predictsMultipleTokens()).isTrue();
             List<Heard> alone = alone(model, 50);
-            try (GenerationEngine engine = start(model, Options.withPositions(300).withRowsPerStep(13))) {
+            try (GenerationEngine engine =
+                    start(model, Options.withPositions(300).withRowsPerStep(13))) {
                 List<Heard> found = new ArrayList<>();
                 for (int i = 0; i < 50; i++) {
                     Case it = EngineFixture.someCase(i);
