@@ -142,8 +142,9 @@ public final class ReportText {
     public static List<String> of(TextBenchmark.Result result) {
         List<String> lines = new ArrayList<>();
         lines.add(format(
-                "%s: validation loss %.4f nats per character after %,d steps in %.1f s (%.1f s with validation)",
+                "%s, %s: validation loss %.4f nats per character after %,d steps in %.1f s (%.1f s with validation)",
                 result.model(),
+                result.optimizer(),
                 result.validationLoss(),
                 result.steps(),
                 result.trainingSeconds(),

@@ -15,7 +15,7 @@ import java.util.function.Consumer;
 
 /**
  * Learning a text character by character, in the setting that nanoGPT gives for CPUs: 4 layers of width 128 with 4 heads, context 64, 12 sequences a
- * step, AdamW with betas 0.9 and 0.99, learning rate up to 1e-3 over 100 steps and down to 1e-4 by a cosine, no dropout. The first nine
+ * step, AdamW (or Muon in its place) with betas 0.9 and 0.99, learning rate up to 1e-3 over 100 steps and down to 1e-4 by a cosine, no dropout. The first nine
  * tenths of the text are trained on, the rest is validated on: all of it, in windows that do not overlap.
  */
 public final class TextBenchmark {
@@ -83,12 +83,14 @@ public final class TextBenchmark {
     /**
      * What came out. Names are those of the JSON.
      *
+     * @param optimizer adamw or muon
      * @param validationLoss after the last step, in nats per character
      * @param trainingSeconds wall time of the steps
      * @param totalSeconds the same with the validation every {@value #EVERY} steps
      */
     public record Result(
             String model,
+            String optimizer,
             String text,
             int steps,
             long seed,
@@ -113,7 +115,8 @@ public final class TextBenchmark {
      * @throws BenchException if the text cannot be read
      * @throws IllegalArgumentException if it is too short
      */
-    public static Result run(Model model, Path file, int steps, long seed, Engine engine, Consumer<String> progress) {
+    public static Result run(
+            Model model, UpdateRule rule, Path file, int steps, long seed, Engine engine, Consumer<String> progress) {
         if (steps < 1) {
             throw new IllegalArgumentException("steps must be at least 1, are " + steps);
         }
@@ -128,7 +131,7 @@ public final class TextBenchmark {
         // The rate reaches its floor with the last step; a short run has a short warm-up.
         LearningRateSchedule rate = new LearningRateSchedule.Cosine(1e-3f, 1e-4f, Math.min(100, steps / 2), steps);
         TrainingLoop loop =
-                new TrainingLoop(shape, engine, seed, new TrainingLoop.Settings(rate, 0.99f, 1e-3f), SEQUENCES);
+                new TrainingLoop(shape, engine, seed, new TrainingLoop.Settings(rate, rule, 0.99f, 1e-3f), SEQUENCES);
         List<Point> curve = new ArrayList<>();
         double trainingSeconds = 0;
         long begin = System.nanoTime();
@@ -147,6 +150,7 @@ public final class TextBenchmark {
         double flopPerToken = shape.trainingFlopPerToken(CONTEXT);
         return new Result(
                 model.key(),
+                rule.key(),
                 file.toString(),
                 steps,
                 seed,

@@ -1,10 +1,10 @@
 package dev.fathom.bench;
 
-import dev.fathom.engine.AdamW;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.LearningRateSchedule;
 import dev.fathom.engine.Ops;
+import dev.fathom.engine.Optimizer;
 import dev.fathom.engine.Tape;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
@@ -19,7 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A model and one training step after another: zero gradients, forward, backward, clip, AdamW, routing biases, weights packed again.
+ * A model and one training step after another: zero gradients, forward, backward, clip, optimizer, routing biases, weights packed again.
  *
  * <p>Sequences have two tokens more than are predicted from, so that with multi-token prediction the loss of the next token and that of the one
  * after have the same number of positions: {@code loss = mean CE(next) + 0.3 mean CE(next but one)}.
@@ -28,7 +28,7 @@ final class TrainingLoop {
     private static final float PREDICTION_WEIGHT = 0.3f;
 
     private final TrainableModel model;
-    private final AdamW optimizer;
+    private final Optimizer optimizer;
     private final Settings settings;
     private final int sequencesPerPass;
     private final Workspace workspace = new Workspace();
@@ -39,10 +39,11 @@ final class TrainingLoop {
         return new TrainingLoop(workload.model(), engine, 1, Settings.COMPARISON, sequencesPerPass);
     }
 
-    /** The optimizer. Weight decay is on matrices only; the gradient is clipped to a global norm of 1. */
-    record Settings(LearningRateSchedule learningRate, float beta2, float routingBiasSpeed) {
+    /** What moves the weights; {@code beta2} is AdamW's. */
+    record Settings(LearningRateSchedule learningRate, UpdateRule rule, float beta2, float routingBiasSpeed) {
         /** Of the workloads that are compared with other engines. */
-        static final Settings COMPARISON = new Settings(new LearningRateSchedule.Constant(3e-4f), 0.95f, 1e-3f);
+        static final Settings COMPARISON =
+                new Settings(new LearningRateSchedule.Constant(3e-4f), UpdateRule.ADAMW, 0.95f, 1e-3f);
     }
 
     /**
@@ -52,7 +53,7 @@ final class TrainingLoop {
     TrainingLoop(ModelShape shape, Engine engine, long seed, Settings settings, int sequencesPerPass) {
         this.model = shape.create(engine, seed);
         this.settings = settings;
-        this.optimizer = new AdamW(engine.kernels(), 0.9f, settings.beta2, 1e-8f, 0.1f, 1);
+        this.optimizer = settings.rule.optimizer(engine, settings.beta2);
         this.sequencesPerPass = sequencesPerPass;
     }
 

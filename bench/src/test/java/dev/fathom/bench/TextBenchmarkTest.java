@@ -15,20 +15,20 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class TextBenchmarkTest {
     @TempDir
     private Path folder;
 
     @ParameterizedTest
-    @EnumSource
-    void aTextIsLearned(Model model) throws IOException {
+    @CsvSource({"GPT2, ADAMW", "GPT2, MUON", "V3, ADAMW", "V3, MUON"})
+    void aTextIsLearned(Model model, UpdateRule rule) throws IOException {
         Path text = folder.resolve("text.txt");
         Files.writeString(text, "The quick brown fox jumps over the lazy dög.\n".repeat(60));
         List<String> said = new ArrayList<>();
         try (Engine engine = Engine.vector(Precision.F32, 2)) {
-            TextBenchmark.Result result = TextBenchmark.run(model, text, 12, 1, engine, said::add);
+            TextBenchmark.Result result = TextBenchmark.run(model, rule, text, 12, 1, engine, said::add);
 
             assertThat(result.vocabulary()).isEqualTo(31);
             assertThat(result.curve()).hasSize(1);
@@ -49,11 +49,12 @@ class TextBenchmarkTest {
     void aTextThatIsMissingOrTooShortIsRefused() throws IOException {
         Path shortText = Files.writeString(folder.resolve("short.txt"), "To be, or not to be");
         try (Engine engine = Engine.vector(Precision.F32, 1)) {
-            assertThatThrownBy(() -> TextBenchmark.run(Model.V3, folder.resolve("none.txt"), 5, 1, engine, line -> {}))
+            assertThatThrownBy(() -> TextBenchmark.run(
+                            Model.V3, UpdateRule.ADAMW, folder.resolve("none.txt"), 5, 1, engine, line -> {}))
                     .isInstanceOf(BenchException.class)
                     .hasMessageContaining("none.txt")
                     .hasMessageContaining("--text");
-            assertThatThrownBy(() -> TextBenchmark.run(Model.V3, shortText, 5, 1, engine, line -> {}))
+            assertThatThrownBy(() -> TextBenchmark.run(Model.V3, UpdateRule.ADAMW, shortText, 5, 1, engine, line -> {}))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("19 characters");
         }

@@ -3,10 +3,12 @@ package dev.fathom.cli;
 import dev.fathom.bench.ReportText;
 import dev.fathom.bench.TextBenchmark;
 import dev.fathom.bench.TextBenchmark.Model;
+import dev.fathom.bench.UpdateRule;
 import dev.fathom.engine.Engine;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -42,6 +44,14 @@ final class BenchTextCommand implements Callable<Integer> {
     private String model;
 
     @Option(
+            names = "--optimizer",
+            paramLabel = "NAME",
+            description =
+                    "adamw, as nanoGPT has it, or muon for matrices between hidden states. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "adamw")
+    private String optimizer;
+
+    @Option(
             names = "--text",
             paramLabel = "FILE",
             description = "Default: shared/data/text/tinyshakespeare.txt beside Fathom's folder.")
@@ -71,21 +81,27 @@ final class BenchTextCommand implements Callable<Integer> {
     public Integer call() {
         Path file = text == null ? BenchCommand.shared("data", "text", "tinyshakespeare.txt") : text;
         try (Engine engine = engineOptions.open()) {
-            TextBenchmark.Result result =
-                    TextBenchmark.run(found(), file, steps, seed, engine, bench.screen(spec, json)::line);
+            TextBenchmark.Result result = TextBenchmark.run(
+                    found("--model", model, Model.values(), Model::key),
+                    found("--optimizer", optimizer, UpdateRule.values(), UpdateRule::key),
+                    file,
+                    steps,
+                    seed,
+                    engine,
+                    bench.screen(spec, json)::line);
             bench.print(spec, json, result, ReportText.of(result));
         }
         return ExitCode.OK;
     }
 
-    private Model found() {
-        return Stream.of(Model.values())
-                .filter(known -> known.key().equals(model.toLowerCase(Locale.ROOT)))
+    /** The one of {@code all} that an option names. */
+    private static <T> T found(String option, String value, T[] all, Function<T, String> key) {
+        return Stream.of(all)
+                .filter(known -> key.apply(known).equals(value.toLowerCase(Locale.ROOT)))
                 .findFirst()
                 .orElseThrow(() -> new CommandException(
                         ExitCode.USAGE,
-                        "--model must be "
-                                + Stream.of(Model.values()).map(Model::key).collect(Collectors.joining(" or "))
-                                + ", was \"" + model + "\"."));
+                        option + " must be " + Stream.of(all).map(key).collect(Collectors.joining(" or ")) + ", was \""
+                                + value + "\"."));
     }
 }

@@ -4,7 +4,6 @@ import dev.fathom.engine.AdamW;
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.Muon;
 import dev.fathom.engine.Optimizer;
-import dev.fathom.engine.Parameter;
 import dev.fathom.engine.Philox;
 import dev.fathom.infer.Generator;
 import dev.fathom.learn.LearnException;
@@ -17,6 +16,7 @@ import dev.fathom.learn.run.RunDirectory;
 import dev.fathom.learn.run.Sample;
 import dev.fathom.learn.task.Task;
 import dev.fathom.model.DeepseekModel;
+import dev.fathom.model.TrainableModel;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -107,15 +107,8 @@ final class Session {
                 options.clipNorm());
         return switch (options.kind()) {
             case ADAMW -> adamW;
-            case MUON -> new Muon(adamW, engine.exactGemm(), Session::isHiddenMatrix, 0.95f, Muon.JORDAN);
+            case MUON -> new Muon(adamW, engine.exactGemm(), TrainableModel::isHiddenMatrix, 0.95f, Muon.JORDAN);
         };
-    }
-
-    /** Muon is for matrices between hidden states; embedding and head go to AdamW. */
-    private static boolean isHiddenMatrix(Parameter parameter) {
-        return parameter.value().rank() >= 2
-                && !parameter.name().equals("model.embed_tokens.weight")
-                && !parameter.name().equals("lm_head.weight");
     }
 
     /** At its first step a stage that trains starts with an empty optimizer: another stage's moments are of another loss. */
