@@ -23,7 +23,7 @@ public enum UpdateRule {
         AdamW adamW = new AdamW(engine.kernels(), 0.9f, beta2, 1e-8f, 0.1f, 1);
         return switch (this) {
             case ADAMW -> adamW;
-            case MUON -> new Muon(adamW, engine.exactGemm(), TrainableModel::isHiddenMatrix, 0.95f, Muon.JORDAN);
+            case MUON -> new Muon(adamW, engine.gemm(), TrainableModel::isHiddenMatrix, 0.95f, Muon.JORDAN);
         };
     }
 }

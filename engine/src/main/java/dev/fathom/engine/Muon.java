@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -53,7 +54,7 @@ public final class Muon implements Optimizer {
 
     /**
      * @param others for the parameters that are not matrices in this sense; its clip norm and decay hold for all
-     * @param gemm matrix products of the iteration
+     * @param gemm matrix products of the iteration; bf16 will do, as in its author's own: singular values need not come close to 1
      * @param matrices which parameters Muon moves: 2-D or stacked 3-D weights, not the embedding and the head
      * @param momentum DeepSeek-V4: 0.95
      */
@@ -111,23 +112,35 @@ public final class Muon implements Optimizer {
     }
 
     /**
-     * Replaces every matrix of a stack by one with the same singular vectors and singular values near 1. Works on the side of the smaller
-     * dimension: {@code XXᵀ} is then as small as it can be.
+     * Replaces every matrix X of a stack by one with the same singular vectors and singular values near 1. Works on the side of the smaller
+     * dimension, where the Gram matrix is as small as it can be: {@code A = XXᵀ} and {@code X = aX + (bA + cA²)X}, or for a tall X
+     * {@code A = XᵀX} and {@code X = aX + X(bA + cA²)}.
      */
     private void orthogonalize(Scratch scratch) {
-        scratch.load(others.kernels());
+        scratch.normalize(others.kernels());
+        Tensor x = scratch.update;
+        Tensor a = scratch.gram;
+        Tensor polynomial = scratch.polynomial;
         for (Iteration step : iterations) {
-            Tensor x = scratch.x;
-            // Products are written y = x Wᵀ: with W = X that is XXᵀ, and with W = A, symmetric, A².
-            scratch.packedX.refresh();
-            gemm.forward(x, scratch.rowGroups, scratch.packedX, scratch.a);
-            scratch.packedA.refresh();
-            gemm.forward(scratch.a, scratch.rowGroups, scratch.packedA, scratch.squared);
-            linear(scratch.a, step.b, scratch.squared, step.c, scratch.squared);
-            gemm.backwardInput(scratch.squared, scratch.rowGroups, scratch.packedX, scratch.product, false);
+            if (scratch.tall) {
+                a.zero();
+                gemm.backwardWeight(x, x, scratch.rowGroups, a);
+            } else {
+                scratch.packedX.refresh();
+                gemm.forward(x, scratch.rowGroups, scratch.packedX, a);
+            }
+            // Products are written y = x Wᵀ; A is symmetric, so that is A².
+            scratch.packedGram.refresh();
+            gemm.forward(a, scratch.gramGroups, scratch.packedGram, polynomial);
+            linear(a, step.b, polynomial, step.c, polynomial);
+            if (scratch.tall) {
+                scratch.packedX.refresh();
+                gemm.forward(x, scratch.rowGroups, scratch.packedX, scratch.product);
+            } else {
+                gemm.backwardInput(polynomial, scratch.gramGroups, scratch.packedX, scratch.product, false);
+            }
             linear(scratch.product, 1, x, step.a, x);
         }
-        scratch.store();
     }
 
     /** {@code out = factor x + rest y}, for tensors of equal size that may be the same. */
@@ -152,67 +165,51 @@ public final class Muon implements Optimizer {
     /** What the iteration needs for one shape of parameters, kept from step to step. */
     private static final class Scratch {
         private final int groups;
-        private final int rows;
-        private final int columns;
-        private final int small;
-        private final int large;
-        /** The update in the parameter's own layout, {@code [groups, rows, columns]}. */
+        private final boolean tall;
+        /** X of every group, one below the other: {@code [groups * rows, columns]}. */
         private final Tensor update;
-        /** The update with the smaller dimension first, {@code [groups * small, large]}. */
-        private final Tensor x;
 
         private final Tensor product;
-        private final Tensor a;
-        private final Tensor squared;
+        /** A of every group, {@code [groups * small, small]}. */
+        private final Tensor gram;
+        /** bA + cA². */
+        private final Tensor polynomial;
+
         private final RowGroups rowGroups;
+        private final RowGroups gramGroups;
+        /** The factor of the products with X that is packed: X itself, or the polynomial of a tall X. */
         private final Gemm.Packed packedX;
-        private final Gemm.Packed packedA;
+
+        private final Gemm.Packed packedGram;
 
         Scratch(Gemm gemm, int groups, int rows, int columns) {
             this.groups = groups;
-            this.rows = rows;
-            this.columns = columns;
-            small = Math.min(rows, columns);
-            large = Math.max(rows, columns);
-            update = Tensor.zeros(DType.F32, groups, rows, columns);
-            x = Tensor.zeros(DType.F32, (long) groups * small, large);
-            product = Tensor.zeros(DType.F32, (long) groups * small, large);
-            a = Tensor.zeros(DType.F32, (long) groups * small, small);
-            squared = Tensor.zeros(DType.F32, (long) groups * small, small);
-            int[] offsets = new int[groups + 1];
-            for (int g = 0; g <= groups; g++) {
-                offsets[g] = g * small;
-            }
-            rowGroups = new RowGroups(offsets);
-            packedX = gemm.pack(x.reshape(groups, small, large));
-            packedA = gemm.pack(a.reshape(groups, small, small));
+            tall = rows > columns;
+            int small = Math.min(rows, columns);
+            update = Tensor.zeros(DType.F32, (long) groups * rows, columns);
+            product = Tensor.zeros(DType.F32, (long) groups * rows, columns);
+            gram = Tensor.zeros(DType.F32, (long) groups * small, small);
+            polynomial = Tensor.zeros(DType.F32, (long) groups * small, small);
+            rowGroups = equalGroups(groups, rows);
+            gramGroups = equalGroups(groups, small);
+            packedX =
+                    gemm.pack(tall ? polynomial.reshape(groups, small, small) : update.reshape(groups, rows, columns));
+            packedGram = gemm.pack(gram.reshape(groups, small, small));
         }
 
-        /** Brings the update into x, each matrix divided by its Frobenius norm, so that no singular value exceeds 1. */
-        void load(Kernels kernels) {
-            long elements = (long) rows * columns;
+        private static RowGroups equalGroups(int groups, int rows) {
+            return new RowGroups(
+                    IntStream.rangeClosed(0, groups).map(g -> g * rows).toArray());
+        }
+
+        /** Divides each matrix by its Frobenius norm, so that no singular value exceeds 1. */
+        void normalize(Kernels kernels) {
+            long elements = update.size() / groups;
             for (int g = 0; g < groups; g++) {
                 Tensor matrix = update.slice(g * elements, elements);
                 float factor = (float) (1 / (Math.sqrt(kernels.sumOfSquares(matrix)) + 1e-7));
-                for (long i = 0; i < elements; i++) {
-                    Checks.setFloat(x, g * elements + place(i), Checks.floatAt(matrix, i) * factor);
-                }
+                linear(matrix, factor, matrix, 0, matrix);
             }
-        }
-
-        /** Brings x back into the update. */
-        void store() {
-            long elements = (long) rows * columns;
-            for (int g = 0; g < groups; g++) {
-                for (long i = 0; i < elements; i++) {
-                    Checks.setFloat(update, g * elements + i, Checks.floatAt(x, g * elements + place(i)));
-                }
-            }
-        }
-
-        /** Where an element of the update lies in x: the same place, or the transposed one. */
-        private long place(long i) {
-            return rows <= columns ? i : i % columns * rows + i / columns;
         }
     }
 }

@@ -107,7 +107,7 @@ final class Session {
                 options.clipNorm());
         return switch (options.kind()) {
             case ADAMW -> adamW;
-            case MUON -> new Muon(adamW, engine.exactGemm(), TrainableModel::isHiddenMatrix, 0.95f, Muon.JORDAN);
+            case MUON -> new Muon(adamW, engine.gemm(), TrainableModel::isHiddenMatrix, 0.95f, Muon.JORDAN);
         };
     }
 
