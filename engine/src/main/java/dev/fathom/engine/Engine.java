@@ -107,10 +107,11 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, StoredGemm stor
         return new Engine(kernels, gemm, exact, stored, pool, note);
     }
 
-    /** The kernels line, such as {@code kernels: vector 512-bit + oneDNN 3.11 bf16, 2 threads}. */
+    /** The kernels line, such as {@code kernels: vector 512-bit + oneDNN 3.11 bf16, stored weights vector 512-bit, 2 threads}. */
     public String describe() {
-        return "kernels: " + kernels.name() + " + " + gemm.name() + ", " + pool.threads()
-                + (pool.threads() == 1 ? " thread" : " threads") + (note.isEmpty() ? "" : " (not used: " + note + ")");
+        return "kernels: " + kernels.name() + " + " + gemm.name() + ", stored weights " + storedGemm.name() + ", "
+                + pool.threads() + (pool.threads() == 1 ? " thread" : " threads")
+                + (note.isEmpty() ? "" : " (not used: " + note + ")");
     }
 
     @Override

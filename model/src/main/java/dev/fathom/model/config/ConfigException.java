@@ -17,7 +17,7 @@ public final class ConfigException extends ModelFileException {
     }
 
     /** The same error, saying in which file. */
-    ConfigException in(String source) {
+    public ConfigException in(String source) {
         return new ConfigException(source + ": " + getMessage(), this);
     }
 }

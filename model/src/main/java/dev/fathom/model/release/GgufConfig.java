@@ -2,6 +2,7 @@ package dev.fathom.model.release;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Tensor;
+import dev.fathom.model.config.ConfigException;
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.config.DeepseekConfig.ScoringFunction;
 import dev.fathom.model.config.DeepseekConfig.StorageType;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -55,12 +57,21 @@ public final class GgufConfig {
 
     /** The config of a {@code llama}, {@code qwen2} or {@code qwen3}. */
     public static LlamaConfig llama(Gguf file) {
-        return new GgufConfig(file).llama();
+        return in(file, new GgufConfig(file)::llama);
     }
 
     /** The config of a {@code deepseek2}, which is DeepSeek-V2 and V3. */
     public static DeepseekConfig deepseek(Gguf file) {
-        return new GgufConfig(file).deepseek();
+        return in(file, new GgufConfig(file)::deepseek);
+    }
+
+    /** What the config itself refuses is refused with the name of the file. */
+    private static <T> T in(Gguf file, Supplier<T> config) {
+        try {
+            return config.get();
+        } catch (ConfigException e) {
+            throw e.in(file.source().toString());
+        }
     }
 
     private LlamaConfig llama() {
