@@ -139,6 +139,40 @@ public final class ReportText {
         return lines;
     }
 
+    public static List<String> of(ModelComparison.Result result) {
+        List<String> lines = new ArrayList<>();
+        lines.add(format(
+                "%s: Fathom writes %.2f and reads %.2f times as fast as llama.cpp: medians of %d pairs",
+                result.model(),
+                result.ratio(),
+                result.promptRatio(),
+                result.pairs().size()));
+        lines.add(format(
+                "prompt of %d tokens, then %d: Fathom %s, llama.cpp %s",
+                result.promptTokens(), result.newTokens(), of(result.fathom()), of(result.llama())));
+        lines.add(format(
+                "%s; stored weights: %s, %d threads", result.kernels(), result.storedWeights(), result.threads()));
+        lines.add(result.peer());
+        return lines;
+    }
+
+    static String of(ModelComparison.Pair pair) {
+        return format(
+                "Fathom %s, llama.cpp %s; ratios %.2f new, %.2f prompt, %.2f first token; memory read at %.1f GB/s",
+                of(pair.fathom()),
+                of(pair.llama()),
+                pair.ratio(),
+                pair.promptRatio(),
+                pair.firstTokenRatio(),
+                pair.readGigabytesPerSecond());
+    }
+
+    private static String of(ModelComparison.Speed speed) {
+        return format(
+                "%.2f tokens/s, prompt %.1f, first token after %.2f s",
+                speed.tokensPerSecond(), speed.promptTokensPerSecond(), speed.firstTokenSeconds());
+    }
+
     public static List<String> of(TextBenchmark.Result result) {
         List<String> lines = new ArrayList<>();
         lines.add(format(

@@ -17,7 +17,7 @@ import picocli.CommandLine.Spec;
         versionProvider = VersionProvider.class,
         synopsisSubcommandLabel = "COMMAND",
         description =
-                "Measure speed: training, rollouts, matrix products, kernels, learning a text, released models, and side by side with PyTorch.",
+                "Measure speed: training, rollouts, matrix products, kernels, learning a text, released models, and side by side with PyTorch or llama.cpp.",
         subcommands = {
             BenchTrainCommand.class,
             BenchRolloutCommand.class,

@@ -1,8 +1,11 @@
 package dev.fathom.cli;
 
 import dev.fathom.bench.Comparison;
+import dev.fathom.bench.InferenceBenchmark;
+import dev.fathom.bench.ModelComparison;
 import dev.fathom.bench.ReportText;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -13,17 +16,26 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
-/** {@code fathom bench compare}: Fathom and PyTorch in turns. */
+/** {@code fathom bench compare}: Fathom in turns with PyTorch on a workload, or with llama.cpp on a released model. */
 @Command(
         name = "compare",
         mixinStandardHelpOptions = true,
         versionProvider = VersionProvider.class,
         description = {
-            "Run Fathom and PyTorch in turns on the same workload and print the ratio of each pair. Needs a Python with"
-                    + " torch: python3, or the one that FATHOM_TORCH_PYTHON names."
+            "Run Fathom and another engine in turns, each time in a process of its own, and print the ratio of each pair.",
+            "Workloads are compared with PyTorch and need a Python with torch: python3, or the one that"
+                    + " FATHOM_TORCH_PYTHON names.",
+            "A released model (--model) is compared with llama.cpp and needs Node.js and the package node-llama-cpp, in"
+                    + " the folder that FATHOM_LLAMA_NODE names."
         })
 final class BenchCompareCommand implements Callable<Integer> {
     private static final String PYTHON = "FATHOM_TORCH_PYTHON";
+    private static final String LLAMA = "FATHOM_LLAMA_NODE";
+
+    /** Options that say something about one kind of comparison only. */
+    private static final List<String> OF_WORKLOADS = List.of("--workload", "--steps", "--script", "--peer-variant");
+
+    private static final List<String> OF_MODELS = List.of("--prompt-tokens", "--generate", "--warmup", "--runs");
 
     @ParentCommand
     private BenchCommand bench;
@@ -37,6 +49,9 @@ final class BenchCompareCommand implements Callable<Integer> {
             description = "w1, w2 or w3. Default: ${DEFAULT-VALUE}.",
             defaultValue = "w2")
     private String workload;
+
+    @Option(names = "--model", paramLabel = "FILE", description = "A GGUF file, to compare with llama.cpp.")
+    private @Nullable Path model;
 
     @Option(
             names = "--pairs",
@@ -67,9 +82,38 @@ final class BenchCompareCommand implements Callable<Integer> {
     @Option(
             names = "--peer-timeout",
             paramLabel = "S",
-            description = "Seconds after which a run of PyTorch is given up. Default: ${DEFAULT-VALUE}.",
+            description = "Seconds after which a run of the other engine is given up. Default: ${DEFAULT-VALUE}.",
             defaultValue = "600")
     private long timeout;
+
+    @Option(
+            names = "--prompt-tokens",
+            paramLabel = "N",
+            description = "With --model: length of the prompt. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "512")
+    private int promptTokens;
+
+    @Option(
+            names = "--generate",
+            paramLabel = "N",
+            description = "With --model: tokens after the first. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "128")
+    private int newTokens;
+
+    @Option(
+            names = "--warmup",
+            paramLabel = "N",
+            description =
+                    "With --model: prompts and responses of a process before any is timed. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "1")
+    private int warmup;
+
+    @Option(
+            names = "--runs",
+            paramLabel = "N",
+            description = "With --model: prompts and responses of a process that are timed. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "1")
+    private int runs;
 
     @Option(names = "--json", description = "Print the result as one JSON object.")
     private boolean json;
@@ -79,6 +123,40 @@ final class BenchCompareCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        if (model == null) {
+            refuse(OF_MODELS, "goes with --model");
+            compareWorkload();
+        } else {
+            refuse(OF_WORKLOADS, "does not go with --model");
+            compareModel(model);
+        }
+        return ExitCode.OK;
+    }
+
+    private void refuse(List<String> options, String reason) {
+        for (String option : options) {
+            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                throw new CommandException(ExitCode.USAGE, option + " " + reason + ".");
+            }
+        }
+    }
+
+    private void compareModel(Path file) {
+        ModelComparison.Options options = new ModelComparison.Options(
+                file,
+                Main.class.getName(),
+                engineOptions.words(),
+                engineOptions.threads(),
+                pairs,
+                new InferenceBenchmark.Options(promptTokens, newTokens, warmup, runs),
+                "node",
+                System.getenv(LLAMA),
+                timeout);
+        ModelComparison.Result result = ModelComparison.run(options, bench.screen(spec, json)::line);
+        bench.print(spec, json, result, ReportText.of(result));
+    }
+
+    private void compareWorkload() {
         Comparison.Options options = new Comparison.Options(
                 workload,
                 Main.class.getName(),
@@ -92,6 +170,5 @@ final class BenchCompareCommand implements Callable<Integer> {
                 timeout);
         Comparison.Result result = Comparison.run(options, bench.screen(spec, json)::line);
         bench.print(spec, json, result, ReportText.of(result));
-        return ExitCode.OK;
     }
 }

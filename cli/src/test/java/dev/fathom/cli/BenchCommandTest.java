@@ -122,7 +122,10 @@ class BenchCommandTest {
                 "text --model w2",
                 "compare --workload odd",
                 "compare --peer-variant jax",
-                "compare --pairs 0"
+                "compare --pairs 0",
+                "compare --runs 2",
+                "compare --model m.gguf --workload w2",
+                "compare --model m.gguf --generate 0"
             })
     void whatCannotBeMeasuredIsRefusedInOneLine(String words) {
         Fathom.Result result = run(words);
@@ -130,6 +133,16 @@ class BenchCommandTest {
         assertThat(result.exitCode()).as(result.err()).isEqualTo(2);
         assertThat(result.err().lines()).hasSize(1);
         assertThat(result.out()).isEmpty();
+    }
+
+    @Test
+    void aModelThatLlamaCppCannotReadIsNamed() throws IOException {
+        assertThat(run("compare --model " + folder.resolve("none.gguf")).err())
+                .contains("none.gguf is not there")
+                .hasLineCount(1);
+        assertThat(run("compare --model " + folder).err())
+                .contains(folder + " is a folder")
+                .hasLineCount(1);
     }
 
     @Test

@@ -1,0 +1,103 @@
+package dev.fathom.bench;
+
+import dev.fathom.learn.Json;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * llama.cpp on a GGUF file, through the npm package {@code node-llama-cpp}.
+ *
+ * @param node the program
+ * @param folder has {@code node_modules/node-llama-cpp}
+ * @param timeoutSeconds after which a run is given up: some files are repacked for a minute when they are opened
+ */
+record LlamaPeer(String node, Path folder, long timeoutSeconds) {
+    private static final String HOW =
+            " Install it with \"npm install node-llama-cpp\" and name the folder with FATHOM_LLAMA_NODE=/path/to/folder.";
+
+    /**
+     * Finds the package, and a Node.js that runs.
+     *
+     * @throws BenchException if either is missing
+     */
+    static LlamaPeer find(String node, @Nullable String folder, long timeoutSeconds) {
+        if (folder == null || folder.isBlank()) {
+            throw new BenchException("llama.cpp is measured through node-llama-cpp." + HOW);
+        }
+        Path module = Path.of(folder, "node_modules", "node-llama-cpp");
+        if (!Files.isDirectory(module)) {
+            throw new BenchException(module + " is not there." + HOW);
+        }
+        String missing = "cannot run " + node + " (Node.js, which llama.cpp is measured through): ";
+        try {
+            JavaFork.Output output = JavaFork.run(List.of(node, "--version"), Map.of(), List.of(), 60);
+            if (output.exitCode() != 0) {
+                throw new BenchException(missing + output.complaint());
+            }
+        } catch (UncheckedIOException e) {
+            throw new BenchException(missing + e.getMessage());
+        }
+        return new LlamaPeer(node, Path.of(folder), timeoutSeconds);
+    }
+
+    /**
+     * One process: opens the file, warms up, and runs what {@link InferenceBenchmark} runs.
+     *
+     * @return seconds as that calls them, and {@code peer}, the version
+     * @throws BenchException if it fails
+     */
+    JsonNode run(Path model, InferenceBenchmark.Options options, int threads) {
+        Path script = script();
+        try {
+            List<String> command = List.of(
+                    node,
+                    script.toString(),
+                    folder.toString(),
+                    model.toString(),
+                    Integer.toString(options.promptTokens()),
+                    Integer.toString(options.newTokens()),
+                    Integer.toString(options.warmup()),
+                    Integer.toString(options.runs()),
+                    Integer.toString(threads));
+            JavaFork.Output output = JavaFork.run(command, Map.of(), List.of(), timeoutSeconds);
+            if (output.exitCode() != 0) {
+                throw new BenchException("llama.cpp failed on " + model + ": " + output.complaint());
+            }
+            return json(output.lastLine());
+        } finally {
+            script.toFile().delete();
+        }
+    }
+
+    private static JsonNode json(String line) {
+        try {
+            JsonNode json = Json.MAPPER.readTree(line);
+            if (json.path("promptRunSeconds").isArray()) {
+                return json;
+            }
+        } catch (JacksonException e) {
+            // Said below.
+        }
+        throw new BenchException("node-llama-cpp printed no times, but: " + line);
+    }
+
+    /** Node.js wants a file. */
+    private static Path script() {
+        try (InputStream resource = Objects.requireNonNull(LlamaPeer.class.getResourceAsStream("llama.mjs"))) {
+            Path file = Files.createTempFile("fathom-llama", ".mjs");
+            Files.write(file, resource.readAllBytes());
+            return file;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
