@@ -37,6 +37,9 @@ public final class Generator {
     /** Fewest rows of a part: each part reads all weights once. */
     private static final int FEWEST_ROWS = 64;
 
+    /** As much work as a row's products, in positions that it attends to; for small models, it only decides what is even. */
+    private static final int ROW_WORK = 256;
+
     /** Enough rows per step to keep the matrix products busy. */
     private static final int BATCH_SLOTS = 256;
 
@@ -179,9 +182,12 @@ public final class Generator {
     }
 
     /**
-     * Divides the sequences of a step into parts of about equally many rows, each of which one thread takes through the whole model: its activations stay
+     * Divides the sequences of a step into parts of about equal work, each of which one thread takes through the whole model: its activations stay
      * in that core's caches, and no thread waits for another until the step ends. Where rows are few, or most are of one long prompt, there is one
      * part, in which all threads share every operation.
+     *
+     * <p>Sequences that began earlier stand earlier and attend to more: they are dealt out one by one. Within a part the order stays, so that a
+     * sequence's neighbour is about as long as itself, which is what attention expects as it fetches keys ahead.
      */
     private static List<List<Sequence>> divide(List<Sequence> active, int threads) {
         long rows = 0;
@@ -196,16 +202,30 @@ public final class Generator {
             return List.of(active);
         }
         List<List<Sequence>> parts = new ArrayList<>(count);
-        int first = 0;
-        long before = 0;
-        for (int i = 0; i < active.size(); i++) {
-            before += active.get(i).nextRowCount();
-            if (before * count >= (parts.size() + 1) * rows) {
-                parts.add(active.subList(first, i + 1));
-                first = i + 1;
-            }
+        for (int part = 0; part < count; part++) {
+            parts.add(new ArrayList<>());
         }
+        long[] work = new long[count];
+        deal(active, true, parts, work); // the largest first: single rows then even things out
+        deal(active, false, parts, work);
         return parts;
+    }
+
+    /** Gives each sequence that begins, or each that goes on, to the part with the least work. */
+    private static void deal(List<Sequence> active, boolean beginning, List<List<Sequence>> parts, long[] work) {
+        for (Sequence sequence : active) {
+            if (sequence.cached == 0 != beginning) {
+                continue;
+            }
+            int least = 0;
+            for (int part = 1; part < work.length; part++) {
+                if (work[part] < work[least]) {
+                    least = part;
+                }
+            }
+            parts.get(least).add(sequence);
+            work[least] += (long) sequence.nextRowCount() * (ROW_WORK + sequence.cached);
+        }
     }
 
     /** Runs the next rows of these sequences and samples one token for each. */
