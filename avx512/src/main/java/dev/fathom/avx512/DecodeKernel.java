@@ -29,7 +29,8 @@ import java.util.concurrent.ConcurrentHashMap;
  * between would cost more. The sums are those of {@link Avx512Attention}, to the bit.
  *
  * <p>Keys and values of all sequences are far more than the caches hold: while one query is computed, its function asks for what the next one
- * needs. Without that they arrive at a third of the memory's speed.
+ * needs, as much as it reads itself. Without that they arrive at a third of the memory's speed. Within sequences too long for that it asks for what it will
+ * need itself.
  */
 final class DecodeKernel {
     private static final int TILE = KeyValueStore.TILE;
@@ -40,6 +41,9 @@ final class DecodeKernel {
 
     /** Positions that are asked for ahead within a long sequence: those of the next {@link #CHAINS} tiles. */
     private static final int AHEAD = CHAINS * TILE;
+
+    /** Bytes of keys and values, of one sequence and head, that the second-level cache holds beside those of the next. */
+    private static final int SHORT = 128 << 10;
 
     // Vector registers beside the chains and those of the softmax.
     private static final int BROADCAST = 8;
@@ -133,7 +137,8 @@ final class DecodeKernel {
         int tiles = (attended + TILE - 1) / TILE;
         int blocks = (tiles - 1) / CHAINS;
         Place here = Place.of(keys);
-        boolean within = blocks > 0;
+        long bytes = 2L * tiles * TILE * (store.keyWidth() + store.valueWidth());
+        boolean within = blocks > 0 && bytes > SHORT;
         set(scratch + QUERY, query);
         set(scratch + KEYS, here.tile);
         set(scratch + VALUES, here.panel);
@@ -147,7 +152,7 @@ final class DecodeKernel {
         set(scratch + CONSTANTS, RowSoftmax.constantsAddress());
         Memory.setFloat(scratch + SCALE, scale);
         try {
-            CALL.invokeExact(functions[(within ? CHAINS : 0) + tiles - blocks * CHAINS - 1], scratch);
+            CALL.invokeExact(functions[(blocks > 0 ? CHAINS : 0) + tiles - blocks * CHAINS - 1], scratch);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
