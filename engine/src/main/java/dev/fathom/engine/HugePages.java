@@ -61,14 +61,28 @@ final class HugePages {
 
     /** The allocator has touched the memory already, in small pages: after the advice they are given back, to come anew, zeroed and large. */
     private static void advise(long address, long bytes) {
+        if (advise(address, bytes, MADV_HUGEPAGE)) {
+            advise(address, bytes, MADV_DONTNEED);
+        }
+    }
+
+    /**
+     * A mapped file, of which no page has been touched: what the system's cache does not hold yet is read in large pages, where the file system can have such
+     * (ext4 from Linux 6.16 on), and stays so for the next process.
+     */
+    static void adviseMapping(MemorySegment mapped) {
+        if (mapped.byteSize() >= PAGE) {
+            advise(mapped.address(), mapped.byteSize(), MADV_HUGEPAGE);
+        }
+    }
+
+    private static boolean advise(long address, long bytes, int advice) {
         MethodHandle madvise = Advice.MADVISE;
         if (madvise == null) {
-            return;
+            return false;
         }
         try {
-            if ((int) madvise.invokeExact(address, bytes, MADV_HUGEPAGE) == 0) {
-                int ignored = (int) madvise.invokeExact(address, bytes, MADV_DONTNEED);
-            }
+            return (int) madvise.invokeExact(address, bytes, advice) == 0;
         } catch (Throwable e) {
             throw new IllegalStateException("madvise cannot be called", e);
         }

@@ -1,5 +1,6 @@
 package dev.fathom.model.files;
 
+import dev.fathom.engine.Memory;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -26,7 +27,9 @@ public final class MappedFile {
             throw new CheckpointException(file + ": found a directory, expected a file");
         }
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
+            MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
+            Memory.adviseLargePages(mapped);
+            return mapped;
         } catch (NoSuchFileException e) {
             throw new CheckpointException(file + ": no such file", e);
         } catch (IOException e) {
