@@ -55,6 +55,36 @@ public final class ReportText {
         return lines;
     }
 
+    public static List<String> of(StreamsBenchmark.Result result) {
+        return List.of(
+                format(
+                        "%s: %,.1f tokens/s of %d streams together; %,.1f without prompts",
+                        result.model(), result.tokensPerSecond(), result.streams(), result.generationTokensPerSecond()),
+                format("%s; stored weights: %s", result.kernels(), result.storedWeights()),
+                format(
+                        "prompts of %d tokens, responses of %d; medians of %d runs",
+                        result.promptTokens(),
+                        result.newTokens(),
+                        result.seconds().size()));
+    }
+
+    public static List<String> of(LlamaStreams.Result result) {
+        return List.of(
+                format(
+                        "%s, %d streams: %.2f times llama.cpp (median of %d pairs, worst %.2f)",
+                        result.model(),
+                        result.streams().streams(),
+                        result.ratio(),
+                        result.pairs().size(),
+                        result.worstRatio()),
+                format(
+                        "Fathom %,.1f tokens/s, %s; llama.cpp %,.1f tokens/s, %s",
+                        result.tokensPerSecond(), result.kernels(), result.llamaTokensPerSecond(), result.llama()),
+                format(
+                        "prompts of %d tokens, responses of %d, %d threads",
+                        result.streams().promptTokens(), result.streams().newTokens(), result.threads()));
+    }
+
     public static List<String> of(RolloutBenchmark.Result result) {
         List<String> lines = new ArrayList<>();
         lines.add(format(

@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
             BenchTextCommand.class,
             BenchPrefillCommand.class,
             BenchDecodeCommand.class,
+            BenchStreamsCommand.class,
             BenchCompareCommand.class
         })
 final class BenchCommand implements Runnable {
@@ -38,7 +39,8 @@ final class BenchCommand implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "Missing command: train, rollout, gemm, kernels, text, prefill, decode or compare");
+                spec.commandLine(),
+                "Missing command: train, rollout, gemm, kernels, text, prefill, decode, streams or compare");
     }
 
     /** For what is said before the result: on standard error where a program reads standard output. */

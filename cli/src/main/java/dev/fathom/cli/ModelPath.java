@@ -6,9 +6,9 @@ import dev.fathom.learn.recipe.Recipe;
 import dev.fathom.learn.recipe.StageOptions;
 import dev.fathom.learn.run.RunDirectory;
 import dev.fathom.learn.run.RunInfo;
+import dev.fathom.learn.run.RunProblems;
 import dev.fathom.learn.stage.Checkpoints;
 import dev.fathom.learn.task.Task;
-import dev.fathom.learn.task.Tasks;
 import dev.fathom.model.checkpoint.Checkpoint;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -74,14 +74,7 @@ record ModelPath(Path directory, @Nullable RunInfo info) {
 
     /** The tasks of the run it comes from, none if it comes from none. */
     List<Task> tasks() {
-        if (info == null) {
-            return List.of();
-        }
-        // The names alone: parsing the whole recipe would take as long as loading a small model.
-        List<String> names = info.recipe().get("tasks") instanceof List<?> list
-                ? list.stream().map(String::valueOf).toList()
-                : recipe().tasks();
-        return names.stream().map(Tasks::find).toList();
+        return info == null ? List.of() : RunProblems.tasks(info);
     }
 
     /** How the run evaluates at its end, or the usual way. */

@@ -135,7 +135,7 @@ final class ServeCommand implements Callable<Integer> {
         CountDownLatch stop = new CountDownLatch(1);
         Object previousInterrupt = Signals.register("INT", () -> stopOrHalt(stop, screen));
         Object previousTerminate = Signals.register("TERM", () -> stopOrHalt(stop, screen));
-        try (Server server = Server.start(options);
+        try (Server server = HttpServers.start(options);
                 Engine engine = engineOptions.open()) {
             screen.note("loading " + path + " ...");
             Fathom.Options memory =

@@ -2,9 +2,9 @@ package dev.fathom.cli;
 
 import dev.fathom.serve.Server;
 import dev.fathom.serve.ServerOptions;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
 
 /** {@code --watch}: the dashboard beside a run. */
@@ -25,19 +25,11 @@ final class WatchOption {
             return null;
         }
         if (port < 0 || port > 65_535) {
-            throw new CommandException(
-                    picocli.CommandLine.ExitCode.USAGE, "--watch must be between 0 and 65535, was " + port);
+            throw new CommandException(ExitCode.USAGE, "--watch must be between 0 and 65535, was " + port);
         }
-        try {
-            Server server = Server.start(
-                    ServerOptions.DEFAULT.withAddress("127.0.0.1", port).withRuns(runs));
-            screen.note("watch the run: " + server.url() + "/runs");
-            return server;
-        } catch (UncheckedIOException e) {
-            throw new CommandException(
-                    picocli.CommandLine.ExitCode.USAGE,
-                    "--watch: port " + port + " cannot be used: " + e.getMessage(),
-                    e);
-        }
+        Server server = HttpServers.start(
+                ServerOptions.DEFAULT.withAddress("127.0.0.1", port).withRuns(runs));
+        screen.note("watch the run: " + server.url() + "/runs");
+        return server;
     }
 }

@@ -1,15 +1,14 @@
 package dev.fathom.infer;
 
 /**
- * Takes the tags off an answer in R1-Zero's template: {@code <answer>} at its beginning and, if that was there, {@code </answer>} at its end. A tag
- * in the middle is part of the answer.
+ * Takes the tags off an answer in R1-Zero's template: {@code <answer>} at its beginning, which may be in the prompt already, and {@code </answer>}
+ * at its end. A tag in the middle is part of the answer.
  */
 final class AnswerTags {
     private static final String BEGIN = "<answer>";
     private static final String END = "</answer>";
 
     private boolean begun;
-    private boolean tagged;
     private final StringBuilder held = new StringBuilder();
 
     /** What of the answer is certain. */
@@ -19,18 +18,17 @@ final class AnswerTags {
             begun = true;
         } else if (!begun && held.length() >= BEGIN.length()) {
             begun = true;
-            tagged = true;
             held.delete(0, BEGIN.length());
         }
         if (!begun) {
             return "";
         }
-        return take(tagged ? held.length() - beginningOfEnd() : held.length());
+        return take(held.length() - beginningOfEnd());
     }
 
     /** The response has ended: an end tag at its end is none of the answer. */
     String finish() {
-        if (tagged && held.toString().strip().equals(END)) {
+        if (held.toString().strip().equals(END)) {
             held.setLength(0);
         }
         return take(held.length());

@@ -133,7 +133,16 @@ public final class Fathom implements AutoCloseable {
     }
 
     /**
-     * A conversation as a prompt. A model without a template, but with R1-Zero's tags in its vocabulary, gets the last message as the problem.
+     * What a model of a run is given for a text that somebody typed: the problem as it was trained on it, {@code 17*24=} for {@code 17 * 24}. A text
+     * that is no problem of the run's tasks stays as it is, and so does every text for a model of no run.
+     */
+    public String problem(String typed) {
+        return loaded.problems().apply(typed);
+    }
+
+    /**
+     * A conversation as a prompt. A model without a template, but with R1-Zero's tags in its vocabulary, gets the last message as the {@link
+     * #problem}.
      *
      * @param messages oldest first
      * @param thinking whether the model is to think first, null for what is usual with it

@@ -17,6 +17,8 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
+import java.util.ServiceLoader;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param chatTemplate how a conversation becomes a prompt, null for a model without one
  * @param defaults how its makers sample from it
  * @param endTokens tokens that end a response
+ * @param problems from what somebody typed to what a model of a run is given ({@link ProblemReader})
  */
 public record LoadedModel(
         String name,
@@ -33,13 +36,26 @@ public record LoadedModel(
         Tokenizer tokenizer,
         @Nullable ChatTemplate chatTemplate,
         Sampling defaults,
-        List<Integer> endTokens) {
+        List<Integer> endTokens,
+        UnaryOperator<String> problems) {
+    private static final System.Logger LOGGER = System.getLogger(LoadedModel.class.getName());
     private static final String CHECKPOINTS = "checkpoints";
+    private static final String RUN = "run.json";
+
+    /** A model that takes what is typed as it is. */
+    public LoadedModel(
+            String name,
+            LanguageModel model,
+            Tokenizer tokenizer,
+            @Nullable ChatTemplate chatTemplate,
+            Sampling defaults,
+            List<Integer> endTokens) {
+        this(name, model, tokenizer, chatTemplate, defaults, endTokens, UnaryOperator.identity());
+    }
 
     /** Opens a GGUF file, a Hugging Face directory, a run (its newest checkpoint) or a checkpoint of a run. */
     static LoadedModel open(Path path, Engine kernels) {
-        boolean run = Files.isRegularFile(path.resolve("run.json"));
-        Path directory = run ? newestCheckpoint(path) : path;
+        Path directory = Files.isRegularFile(path.resolve(RUN)) ? newestCheckpoint(path) : path;
         String name = Objects.toString(path.toAbsolutePath().normalize().getFileName(), "model");
         return Files.isDirectory(directory) && CheckpointReader.open(directory).hasTrainer()
                 ? trained(name, CheckpointReader.open(directory), kernels)
@@ -59,7 +75,8 @@ public record LoadedModel(
                 tokenizer,
                 template == null ? null : ChatTemplate.parse(template, reader.directory() + ", chat template"),
                 Sampling.DEFAULT,
-                tokenizer.eosId().stream().boxed().toList());
+                tokenizer.eosId().stream().boxed().toList(),
+                problems(reader.directory()));
     }
 
     private static LoadedModel released(String name, ReleasedModel released) {
@@ -70,6 +87,24 @@ public record LoadedModel(
                 released.chatTemplate(),
                 sampling(released.generation()),
                 List.copyOf(released.stopTokens()));
+    }
+
+    /** Of the run that a checkpoint is from; without one, or without its tasks, what is typed stays as it is. */
+    private static UnaryOperator<String> problems(Path checkpoint) {
+        Path run = checkpoint.toAbsolutePath().resolve("../..").normalize();
+        if (!Files.isRegularFile(run.resolve(RUN))) {
+            return UnaryOperator.identity();
+        }
+        return ServiceLoader.load(ProblemReader.class)
+                .findFirst()
+                .map(reader -> reader.problemsOf(run))
+                .orElseGet(() -> {
+                    LOGGER.log(
+                            System.Logger.Level.WARNING,
+                            "{0}: problems are given to the model as they are typed, because module learn, which knows its tasks, is not on the class path",
+                            run);
+                    return UnaryOperator.identity();
+                });
     }
 
     private static Sampling sampling(GenerationDefaults says) {
@@ -120,7 +155,7 @@ public record LoadedModel(
             throw new IllegalArgumentException(
                     name + " has no chat template, so it cannot chat; it can continue a text");
         }
-        return new Prompt(document(messages.getLast().content()), ReasoningFormat.ANSWER_TAGS);
+        return new Prompt(document(problems.apply(messages.getLast().content())), ReasoningFormat.ANSWER_TAGS);
     }
 
     /** A text to be continued. */

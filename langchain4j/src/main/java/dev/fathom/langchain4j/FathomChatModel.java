@@ -1,6 +1,7 @@
 package dev.fathom.langchain4j;
 
 import dev.fathom.infer.Fathom;
+import dev.fathom.infer.Sampling;
 import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
@@ -24,7 +25,16 @@ public final class FathomChatModel implements ChatModel {
 
     /** @param fathom is not closed with this */
     public FathomChatModel(Fathom fathom) {
-        this.requests = new Requests(fathom);
+        this(fathom, fathom.defaults());
+    }
+
+    /**
+     * The same with settings of its own, such as a seed or a thinking budget, for which LangChain4j's requests have no field.
+     *
+     * @param defaults what a request does not say
+     */
+    public FathomChatModel(Fathom fathom, Sampling defaults) {
+        this.requests = new Requests(fathom, defaults);
     }
 
     @Override

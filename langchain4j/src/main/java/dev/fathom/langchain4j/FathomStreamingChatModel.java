@@ -2,6 +2,7 @@ package dev.fathom.langchain4j;
 
 import dev.fathom.infer.Fathom;
 import dev.fathom.infer.Generation;
+import dev.fathom.infer.Sampling;
 import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
@@ -30,7 +31,16 @@ public final class FathomStreamingChatModel implements StreamingChatModel {
 
     /** @param fathom is not closed with this */
     public FathomStreamingChatModel(Fathom fathom) {
-        this.requests = new Requests(fathom);
+        this(fathom, fathom.defaults());
+    }
+
+    /**
+     * The same with settings of its own, such as a seed or a thinking budget, for which LangChain4j's requests have no field.
+     *
+     * @param defaults what a request does not say
+     */
+    public FathomStreamingChatModel(Fathom fathom, Sampling defaults) {
+        this.requests = new Requests(fathom, defaults);
     }
 
     @Override

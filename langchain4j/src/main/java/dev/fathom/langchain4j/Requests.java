@@ -46,10 +46,12 @@ final class Requests {
     private static final JsonMapper JSON = JsonMapper.shared();
 
     private final Fathom fathom;
+    private final Sampling defaults;
     private @Nullable TokenTable table;
 
-    Requests(Fathom fathom) {
+    Requests(Fathom fathom, Sampling defaults) {
         this.fathom = fathom;
+        this.defaults = defaults;
     }
 
     String name() {
@@ -147,7 +149,7 @@ final class Requests {
     }
 
     private Sampling sampling(ChatRequest request, Prompt prompt) {
-        Sampling sampling = fathom.defaults();
+        Sampling sampling = defaults;
         sampling = request.temperature() == null ? sampling : sampling.withTemperature(request.temperature());
         sampling = request.topP() == null ? sampling : sampling.withTopP(request.topP());
         sampling = request.topK() == null ? sampling : sampling.withTopK(request.topK());
@@ -173,7 +175,8 @@ final class Requests {
                     "maxOutputTokens: the shortest answer of this form needs " + -room + " more");
         }
         sampling = sampling.withConstraint(grammar);
-        return thinks ? sampling.withThinkingBudget(room) : sampling;
+        Integer budget = defaults.thinkingBudget();
+        return thinks ? sampling.withThinkingBudget(budget == null ? room : Math.min(budget, room)) : sampling;
     }
 
     private @Nullable GrammarConstraint grammar(ChatRequest request) {

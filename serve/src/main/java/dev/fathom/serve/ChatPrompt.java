@@ -94,12 +94,19 @@ final class ChatPrompt {
         if (!last.role().equals("user")) {
             throw ApiException.invalid("messages", "messages: the last must be the user's, found " + last.role());
         }
-        @Nullable String begin = model.tokenizer().specialTokens().bos();
         ChatMessage prefix = request.prefix();
+        if (prefix != null && prefix.reasoning() != null) {
+            throw ApiException.invalid(
+                    "messages",
+                    "messages: the model \"" + model.name()
+                            + "\" cannot go on from reasoning_content, only from content");
+        }
+        @Nullable String begin = model.tokenizer().specialTokens().bos();
+        boolean thinks = prefix == null && !request.thinking().disabled();
         String text = (begin == null ? "" : begin)
-                + last.content()
-                + (request.thinking().disabled() ? "<think>" + THINKING_ENDS : "")
-                + (prefix == null ? "" : prefix.content());
+                + model.problems().apply(last.content())
+                + (thinks ? "" : "<think>" + THINKING_ENDS)
+                + (prefix == null ? "" : "<answer>" + prefix.content());
         return new Text(text, ReasoningFormat.ANSWER_TAGS);
     }
 

@@ -9,6 +9,7 @@ import dev.fathom.model.chat.ChatTemplate;
 import dev.fathom.model.tokenizer.Tokenizer;
 import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param defaults how it is sampled unless a request says otherwise
  * @param kernels what computes, in one line
  * @param created when its files were made, seconds since 1970
+ * @param problems from what somebody typed to what a model of {@code fathom learn} is given
  * @param table the bytes of its tokens, made when the first answer is to be JSON
  */
 public record ServedModel(
@@ -29,11 +31,19 @@ public record ServedModel(
         Sampling defaults,
         String kernels,
         long created,
+        UnaryOperator<String> problems,
         Supplier<TokenTable> table) {
 
     /** @param created when its files were made, seconds since 1970 */
     public static ServedModel of(Fathom fathom, String name, long created) {
-        return of(name, fathom.engine(), fathom.chatTemplate(), fathom.defaults(), fathom.kernels(), created);
+        return of(
+                name,
+                fathom.engine(),
+                fathom.chatTemplate(),
+                fathom.defaults(),
+                fathom.kernels(),
+                created,
+                fathom::problem);
     }
 
     static ServedModel of(
@@ -42,8 +52,10 @@ public record ServedModel(
             @Nullable ChatTemplate template,
             Sampling defaults,
             String kernels,
-            long created) {
-        return new ServedModel(name, engine, template, defaults, kernels, created, new Once(engine.tokenizer()));
+            long created,
+            UnaryOperator<String> problems) {
+        return new ServedModel(
+                name, engine, template, defaults, kernels, created, problems, new Once(engine.tokenizer()));
     }
 
     Tokenizer tokenizer() {

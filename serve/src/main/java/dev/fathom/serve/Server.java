@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.time.Instant;
@@ -81,7 +82,20 @@ public final class Server implements AutoCloseable {
     public static Server start(ServerOptions options) {
         Server server = new Server(options);
         server.web.start();
+        if (!server.web.isRunning()) {
+            server.close();
+            throw new UncheckedIOException(whyNot(options));
+        }
         return server;
+    }
+
+    /** The web server logs why it did not start and throws nothing; the network says it again. */
+    private static IOException whyNot(ServerOptions options) {
+        try (ServerSocket socket = new ServerSocket(options.port(), 1, address(options.host()))) {
+            return new IOException("the web server did not start on port " + socket.getLocalPort());
+        } catch (IOException e) {
+            return e;
+        }
     }
 
     private static InetAddress address(String host) {

@@ -99,7 +99,8 @@ final class TinyServer implements AutoCloseable {
                 List.of(TOKENIZER.eosId().orElseThrow()),
                 engineOptions.apply(GenerationEngine.Options.withPositions(64 * 1024)));
         Server server = Server.start(options.apply(ServerOptions.DEFAULT.withAddress("127.0.0.1", 0)));
-        server.serve(ServedModel.of(MODEL, engine, TEMPLATE, Sampling.DEFAULT, kernels.describe(), 1_700_000_000));
+        server.serve(ServedModel.of(
+                MODEL, engine, TEMPLATE, Sampling.DEFAULT, kernels.describe(), 1_700_000_000, typed -> typed));
         return new TinyServer(server, engine, kernels);
     }
 

@@ -1,6 +1,7 @@
 package dev.fathom.serve.http;
 
 import io.helidon.common.buffers.DataReader;
+import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.ConnectionContext;
 import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
@@ -82,20 +83,24 @@ public final class ClientConnection {
     /** Called by the connection's thread alone. */
     private byte[] next() {
         CompletableFuture<byte[]> ahead = readAhead;
-        if (ahead == null) {
-            return stalls.guard(this::read);
-        }
         readAhead = null;
-        return stalls.guard(() -> {
-            try {
-                return ahead.get();
-            } catch (ExecutionException e) {
-                throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
-            } catch (InterruptedException e) {
-                // Nobody came; the end of this thread closes the socket, and with it the read that is under way.
-                throw new UncheckedIOException(new InterruptedIOException("the client was silent for too long"));
-            }
-        });
+        try {
+            return stalls.guard(() -> ahead == null ? read() : await(ahead));
+        } catch (DataReader.InsufficientDataAvailableException | UncheckedIOException e) {
+            // Wherever in a request a client leaves, that is no error of the server.
+            throw new CloseConnectionException("the client has gone", e);
+        }
+    }
+
+    private static byte[] await(CompletableFuture<byte[]> ahead) {
+        try {
+            return ahead.get();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            // Nobody came; the end of this thread closes the socket, and with it the read that is under way.
+            throw new UncheckedIOException(new InterruptedIOException("the client was silent for too long"));
+        }
     }
 
     private byte[] read() {
