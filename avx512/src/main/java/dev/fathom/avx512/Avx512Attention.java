@@ -65,6 +65,21 @@ final class Avx512Attention implements AttentionKernels {
     }
 
     @Override
+    public boolean storeKey(long row, int headStride, int width, int dim, KeyValueStore store, long slot, long next) {
+        if (width % 2 != 0 || dim % 2 != 0) {
+            return false;
+        }
+        AppendKernel.keys(row, headStride, width, dim, store, slot, next);
+        return true;
+    }
+
+    @Override
+    public boolean storeValue(long row, int headStride, KeyValueStore store, long slot, long next) {
+        AppendKernel.values(row, headStride, store, slot, next);
+        return true;
+    }
+
+    @Override
     public void attention(
             Tensor q, int heads, float scale, Segments segments, KeyValueStore store, Tensor out, Tensor logSumExp) {
         AttentionKernels.check(DType.BF16, q, heads, segments, store, out, logSumExp);

@@ -67,6 +67,11 @@ final class Rounding {
 
     private Rounding() {}
 
+    /** Address of the indices by which {@link Assembler#permute16} takes the first half's elements and the second half's in turn. */
+    static long interleave() {
+        return INTERLEAVE.address();
+    }
+
     /** Bytes between rows that {@link #rows} writes: an odd number of cache lines, as rows a power of two apart fall on the same few places of the cache. */
     static long rowBytes(int columns) {
         return Memory.align(2L * columns + Memory.ALIGNMENT) | Memory.ALIGNMENT;

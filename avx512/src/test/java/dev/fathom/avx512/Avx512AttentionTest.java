@@ -1,12 +1,20 @@
 package dev.fathom.avx512;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.fathom.engine.AttentionAccuracy;
 import dev.fathom.engine.AttentionInvariance;
 import dev.fathom.engine.AttentionKernels;
+import dev.fathom.engine.DType;
+import dev.fathom.engine.Kernels;
+import dev.fathom.engine.KeyValueStore;
 import dev.fathom.engine.Precision;
+import dev.fathom.engine.Segments;
+import dev.fathom.engine.Tensor;
+import dev.fathom.engine.VectorKernels;
 import dev.fathom.engine.WorkerPool;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /** {@link Avx512Attention} against the reference in double, up to the rounding of weights to bf16, and against itself, to the bit. */
@@ -69,5 +77,88 @@ class Avx512AttentionTest {
     @Test
     void anotherOrderOfKeysGivesOtherBits() {
         invariance.anotherOrderOfKeysGivesOtherBits();
+    }
+
+    /** Single rows are written by generated code, rows in a row by the Vector API. */
+    @Test
+    void rowsStoredAloneAreThoseStoredTogether() {
+        Random random = new Random(21);
+        for (int round = 0; round < 40; round++) {
+            int heads = 1 + random.nextInt(4);
+            int nope = 2 * random.nextInt(40);
+            int rope = 1 + random.nextInt(40);
+            int valueDim = 1 + random.nextInt(70);
+            int sequences = 1 + random.nextInt(7);
+            int length = 1 + random.nextInt(40);
+            int slotLength = (length + 15) / 16 * 16;
+            int stride = nope + valueDim + random.nextInt(3);
+            Tensor rows = gaussian(random, sequences * length, heads * stride);
+            Tensor shared = gaussian(random, sequences * length, rope);
+            try (WorkerPool pool = new WorkerPool(1 + random.nextInt(2))) {
+                Kernels kernels = new VectorKernels(pool, open(pool));
+                long slots = (long) sequences * slotLength;
+                KeyValueStore together = KeyValueStore.allocate(DType.BF16, slots, heads, nope + rope, valueDim);
+                KeyValueStore alone = KeyValueStore.allocate(DType.BF16, slots, heads, nope + rope, valueDim);
+                int[] starts = new int[sequences];
+                int[] lengths = new int[sequences];
+                long[] slot = new long[sequences];
+                for (int s = 0; s < sequences; s++) {
+                    starts[s] = s * length;
+                    lengths[s] = length;
+                    slot[s] = (long) s * slotLength;
+                }
+                Segments whole = new Segments(sequences, starts, lengths, new int[sequences], slot);
+                store(kernels, rows, shared, stride, nope, rope, whole, together);
+                for (int position = 0; position < length; position++) {
+                    // The same row of every sequence, gathered into a batch of single rows.
+                    Tensor row = Tensor.zeros(DType.F32, sequences, rows.columns());
+                    Tensor sharedRow = Tensor.zeros(DType.F32, sequences, rope);
+                    int[] ones = new int[sequences];
+                    int[] positions = new int[sequences];
+                    int[] first = new int[sequences];
+                    for (int s = 0; s < sequences; s++) {
+                        int from = s * length + position;
+                        row.rows(s, s + 1).copyFrom(rows.rows(from, from + 1));
+                        sharedRow.rows(s, s + 1).copyFrom(shared.rows(from, from + 1));
+                        ones[s] = 1;
+                        positions[s] = position;
+                        first[s] = s;
+                    }
+                    Segments step = new Segments(sequences, first, ones, positions, slot);
+                    store(kernels, row, sharedRow, stride, nope, rope, step, alone);
+                }
+                for (long r = 0; r < heads; r++) {
+                    for (long c = 0; c < together.data().columns(); c++) {
+                        assertThat(alone.data().get(r, c))
+                                .as("head %d, place %d of %s", r, c, together)
+                                .isEqualTo(together.data().get(r, c));
+                    }
+                }
+            }
+        }
+    }
+
+    private static void store(
+            Kernels kernels,
+            Tensor rows,
+            Tensor shared,
+            int stride,
+            int nope,
+            int rope,
+            Segments segments,
+            KeyValueStore store) {
+        kernels.storeKeys(rows, 0, stride, nope, 0, segments, store);
+        kernels.storeKeys(shared, 0, 0, rope, nope, segments, store);
+        kernels.storeValues(rows, nope, stride, segments, store);
+    }
+
+    private static Tensor gaussian(Random random, int rows, int columns) {
+        Tensor tensor = Tensor.zeros(DType.F32, rows, columns);
+        for (int r = 0; r < rows; r++) {
+            for (int c = 0; c < columns; c++) {
+                tensor.set(r, c, (float) random.nextGaussian());
+            }
+        }
+        return tensor;
     }
 }

@@ -13,6 +13,24 @@ public interface AttentionKernels {
     /** What keys and values are kept in, which also says how they lie: see {@link KeyValueStore}. */
     DType keyValueType();
 
+    /**
+     * Writes part of one row's keys, all heads, into a store of {@link #keyValueType()}, if this implementation has a way of its own.
+     *
+     * @param row address of the first head's floats, the next head's {@code headStride} floats further
+     * @param dim first key dimension
+     * @param slot where the row's position is
+     * @param next a slot that is about to be written, where it pays to look ahead
+     * @return whether it has
+     */
+    default boolean storeKey(long row, int headStride, int width, int dim, KeyValueStore store, long slot, long next) {
+        return false;
+    }
+
+    /** The same for values. */
+    default boolean storeValue(long row, int headStride, KeyValueStore store, long slot, long next) {
+        return false;
+    }
+
     /** See {@link Kernels#attention}. */
     void attention(
             Tensor q, int heads, float scale, Segments segments, KeyValueStore store, Tensor out, Tensor logSumExp);

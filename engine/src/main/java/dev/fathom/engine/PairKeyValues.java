@@ -48,31 +48,6 @@ final class PairKeyValues {
         }
     }
 
-    /**
-     * Reads where part of a key will go, before it is needed: each pair is a cache line of its own, and a row that is added to a sequence of a batch finds
-     * none of them in the caches. Asked for one after another, while another row is stored, they arrive together.
-     *
-     * @return a number to be written somewhere, so that nobody leaves the reads out
-     */
-    static int fetchKeys(long tile, int dim, int width) {
-        int sum = 0;
-        for (int pair = dim / 2; pair <= (dim + width - 1) / 2; pair++) {
-            sum += Memory.getInt(tile + VECTOR * pair);
-        }
-        return sum;
-    }
-
-    /** As {@link #fetchKeys}, for the values of all heads at this slot. */
-    static int fetchValues(long slot, KeyValueStore store) {
-        int sum = 0;
-        for (int head = 0; head < store.heads(); head++) {
-            for (int panel = 0; panel < store.valueWidth() / TILE; panel++) {
-                sum += Memory.getInt(store.valuePanel(slot - slot % 2, head, panel));
-            }
-        }
-        return sum;
-    }
-
     private static void setHalf(long tile, int dim, int lane, float value) {
         long half = tile + VECTOR * (dim / 2) + 4L * lane + 2L * (dim % 2);
         Memory.ALL.set(Memory.SHORT, half, Memory.toBf16(value));

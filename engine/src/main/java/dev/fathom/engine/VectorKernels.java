@@ -33,7 +33,7 @@ public final class VectorKernels implements Kernels {
         layerNorm = new VectorLayerNorm(pool);
         bias = new VectorBias(pool);
         rope = new VectorRope(pool);
-        keyValues = new VectorKeyValues(pool);
+        keyValues = new VectorKeyValues(pool, attention);
         this.attention = attention;
         router = new VectorRouter(pool);
         experts = new VectorExperts(pool);

@@ -28,10 +28,22 @@ final class VectorKeyValues {
     /** Rows of one unit of work. */
     private static final int UNIT_ROWS = 64;
 
-    private final WorkerPool pool;
+    /** How many sequences ahead a single row looks for its place. */
+    private static final int AHEAD = 4;
 
-    VectorKeyValues(WorkerPool pool) {
+    private final WorkerPool pool;
+    private final AttentionKernels attention;
+
+    /** @param attention who reads what is stored, and may write single rows in a way of its own */
+    VectorKeyValues(WorkerPool pool, AttentionKernels attention) {
         this.pool = pool;
+        this.attention = attention;
+    }
+
+    /** Where a sequence that follows later will be written, for single rows to look ahead. */
+    private static long later(Segments segments, int s) {
+        int later = Math.min(s + AHEAD, segments.count() - 1);
+        return segments.slot()[later] + segments.position()[later];
     }
 
     /** See {@link Kernels#storeKeys}. */
@@ -40,17 +52,17 @@ final class VectorKeyValues {
         checkKeys(source, offset, headStride, width, dim, segments, store);
         int heads = store.heads();
         boolean pairs = store.data().dtype() == DType.BF16;
+        boolean alone = store.data().dtype() == attention.keyValueType();
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, 2L * heads * width, 0, (s, none, from, to, worker) -> {
+            if (alone && to - from == 1) {
+                long row = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
+                long slot = segments.slot()[s] + segments.position()[s] + from;
+                if (attention.storeKey(row, headStride, width, dim, store, slot, later(segments, s))) {
+                    return;
+                }
+            }
             long scratch = pool.scratch(worker, 2L * TILE * (width + 1));
             long sourceRow = 4 * source.rowStride();
-            if (pairs && s + 1 < segments.count()) {
-                long next = segments.slot()[s + 1] + segments.position()[s + 1];
-                int sum = 0;
-                for (int head = 0; head < heads; head++) {
-                    sum += PairKeyValues.fetchKeys(store.keyTile(next - next % TILE, head), dim, width);
-                }
-                Memory.setInt(scratch, sum);
-            }
             for (int r = from; r < to; ) {
                 int position = segments.position()[s] + r;
                 int lane = position % TILE;
@@ -165,12 +177,16 @@ final class VectorKeyValues {
         int heads = store.heads();
         int width = store.valueDim();
         boolean pairs = store.data().dtype() == DType.BF16;
+        boolean alone = store.data().dtype() == attention.keyValueType();
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, (long) heads * width, 0, (s, none, from, to, worker) -> {
-            if (pairs) {
-                if (s + 1 < segments.count()) {
-                    int sum = PairKeyValues.fetchValues(segments.slot()[s + 1] + segments.position()[s + 1], store);
-                    Memory.setInt(pool.scratch(worker, Integer.BYTES), sum);
+            if (alone && to - from == 1) {
+                long row = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
+                long slot = segments.slot()[s] + segments.position()[s] + from;
+                if (attention.storeValue(row, headStride, store, slot, later(segments, s))) {
+                    return;
                 }
+            }
+            if (pairs) {
                 long row = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
                 long slot = segments.slot()[s] + segments.position()[s] + from;
                 for (int head = 0; head < heads; head++) {

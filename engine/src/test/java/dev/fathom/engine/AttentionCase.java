@@ -74,8 +74,9 @@ record AttentionCase(
     }
 
     void fill(WorkerPool pool, Segments where, KeyValueStore to, Tensor keyRows, Tensor valueRows) {
-        new VectorKeyValues(pool).storeKeys(keyRows, 0, store.keyDim(), store.keyDim(), 0, where, to);
-        new VectorKeyValues(pool).storeValues(valueRows, 0, store.valueDim(), where, to);
+        VectorKeyValues keyValues = new VectorKeyValues(pool, open.apply(pool));
+        keyValues.storeKeys(keyRows, 0, store.keyDim(), store.keyDim(), 0, where, to);
+        keyValues.storeValues(valueRows, 0, store.valueDim(), where, to);
     }
 
     /** The forward pass over the whole sequences. */

@@ -156,7 +156,7 @@ public final class AttentionInvariance {
             Tensor dValues =
                     Tensor.zeros(DType.F32, c.values().rows(), c.values().columns());
             try (WorkerPool pool = new WorkerPool(threads)) {
-                VectorKeyValues keyValues = new VectorKeyValues(pool);
+                VectorKeyValues keyValues = new VectorKeyValues(pool, open.apply(pool));
                 c.forward(pool);
                 open.apply(pool)
                         .attentionBackward(

@@ -50,7 +50,7 @@ class VectorKeyValuesTest {
             dExpandedReference.copyFrom(dExpanded);
             dSharedReference.copyFrom(dShared);
             try (WorkerPool pool = new WorkerPool(threads)) {
-                VectorKeyValues keyValues = new VectorKeyValues(pool);
+                VectorKeyValues keyValues = new VectorKeyValues(pool, new VectorAttention(pool));
                 keyValues.storeKeys(expanded, 0, headStride, nope, 0, segments, actual);
                 keyValues.storeKeys(shared, 5, 0, rope, nope, segments, actual);
                 keyValues.storeValues(expanded, nope, headStride, segments, actual);
@@ -76,7 +76,7 @@ class VectorKeyValuesTest {
         KeyValueStore store = KeyValueStore.allocate(DType.F32, 32, 2, 8, 8);
         Tensor source = Tensor.zeros(DType.F32, 20, 16);
         try (WorkerPool pool = new WorkerPool(1)) {
-            VectorKeyValues keyValues = new VectorKeyValues(pool);
+            VectorKeyValues keyValues = new VectorKeyValues(pool, new VectorAttention(pool));
             assertThatThrownBy(() -> keyValues.storeKeys(source, 0, 8, 8, 1, segments, store))
                     .hasMessageContaining("key dimensions 1..9 of a store of 8");
             assertThatThrownBy(() -> keyValues.storeValues(source, 1, 8, segments, store))
