@@ -161,6 +161,7 @@ final class Avx512Attention implements AttentionKernels {
                     backward.load();
                     for (int head = shared * group; head < (shared + 1) * group; head++) {
                         backward.head(
+                                head == shared * group,
                                 scale,
                                 Rows.of(q, row, (long) head * store.keyDim()),
                                 Rows.of(dOut, row, (long) head * store.valueDim()),

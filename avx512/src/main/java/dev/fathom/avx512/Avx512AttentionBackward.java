@@ -15,12 +15,12 @@ import dev.fathom.engine.WorkerPool;
  * <pre>{@code
  * P  = exp(scale Q K^T - logSumExp)        dP = dO V^T        D = rowsum(dO * O)
  * dS = scale P * (dP - D)
- * dQ += dS K        dK += dS^T Q        dV += P^T dO
+ * dQ = dS K         dK += dS^T Q        dV += P^T dO
  * }</pre>
  *
  * Scores and dP reduce over dimensions, dQ over positions, dK and dV over queries; so keys, values, queries and dO are needed in pairs along two
- * directions each. What depends on the sequence alone is turned once ({@link #load}). All three gradients are added where they belong, as chains
- * that continue from what is there.
+ * directions each. What depends on the sequence alone is turned once ({@link #load}). Gradients of keys and values are
+ * chains that go on from block to block where they belong.
  */
 final class Avx512AttentionBackward {
     private static final int TILE = KeyValueStore.TILE;
@@ -152,8 +152,12 @@ final class Avx512AttentionBackward {
         }
     }
 
-    /** All rows of one query head; gradients are added to dq and to dStore. */
-    void head(float scale, Rows q, Rows dOut, Rows out, Rows logSumExp, Rows dq, Keys dKeys) {
+    /**
+     * All rows of one query head, whose dq is written.
+     *
+     * @param firstOfKeys whether dKeys are written; other query heads that share the keys add to them
+     */
+    void head(boolean firstOfKeys, float scale, Rows q, Rows dOut, Rows out, Rows logSumExp, Rows dq, Keys dKeys) {
         for (int first = 0; first < rows; first += height) {
             int count = Math.min(height, rows - first);
             prepare(count, q.from(first, 0), dOut.from(first, 0));
@@ -163,7 +167,7 @@ final class Avx512AttentionBackward {
                 scoreGradients(first, strip, inStrip, scale, out.from(first, 0), logSumExp.from(first, 0));
                 queryGradients(first, strip, inStrip, dq.from(first, 0));
             }
-            keyValueGradients(first, (count + 1) / 2, dKeys);
+            keyValueGradients(first, (count + 1) / 2, dKeys, firstOfKeys);
         }
     }
 
@@ -241,7 +245,7 @@ final class Avx512AttentionBackward {
         Rounding.rows(dWeight, scoreRow, rows, (used + 1) / 2 * 2 * TILE, dWeight, scoreRow);
     }
 
-    /** {@code dQ += dS K}. */
+    /** {@code dQ = dS K}. */
     private void queryGradients(int first, int strip, int count, Rows dq) {
         for (int panel = 0; panel < keyPanels.count(); panel++) {
             MicroKernel.multiply(
@@ -254,15 +258,17 @@ final class Avx512AttentionBackward {
                     dq.stride(),
                     ((first + strip) / TILE + 1) * TILE / 2,
                     count,
-                    MicroKernel.Result.CONTINUED);
+                    MicroKernel.Result.FRESH);
         }
     }
 
     /** {@code dV += P^T dO}, {@code dK^T += Q^T dS}: in the store of gradients keys lie transposed. */
-    private void keyValueGradients(int first, int pairs, Keys dKeys) {
+    private void keyValueGradients(int first, int pairs, Keys dKeys, boolean firstOfKeys) {
         for (int tile = 0; tile <= (first + 2 * pairs - 1) / TILE && tile < tiles; tile++) {
             int from = Math.max(0, tile * TILE - first) / 2;
             int positions = Math.min(TILE, rows - tile * TILE);
+            // The first rows to attend to a tile are its own.
+            MicroKernel.Result result = MicroKernel.Result.of(!firstOfKeys || tile * TILE < first);
             long skip = tile * pairTile() + from * VECTOR;
             long dValue = dKeys.store().valueTile(dKeys.slot() + (long) tile * TILE, dKeys.head());
             for (int panel = 0; panel < valuePanels.count(); panel++) {
@@ -277,7 +283,7 @@ final class Avx512AttentionBackward {
                         4L * valueDim,
                         pairs - from,
                         positions,
-                        MicroKernel.Result.CONTINUED);
+                        result);
             }
             MicroKernel.multiply(
                     queryPairs + 2 * from * queryRow(),
@@ -289,7 +295,7 @@ final class Avx512AttentionBackward {
                     VECTOR,
                     pairs - from,
                     keyDim,
-                    MicroKernel.Result.CONTINUED);
+                    result);
         }
     }
 }

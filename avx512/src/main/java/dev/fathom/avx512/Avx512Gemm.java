@@ -79,14 +79,14 @@ final class Avx512Gemm implements Gemm {
     }
 
     @Override
-    public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
+    public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw, boolean accumulate) {
         Gemm.requireOperand("dy", dy, groups.rows(), dy.columns());
         Gemm.requireOperand("x", x, groups.rows(), x.columns());
         dw.require("dw", DType.F32, groups.count() * dy.columns(), x.columns());
         if (!dw.isDense()) {
             throw new IllegalArgumentException("dw must be dense, is " + dw);
         }
-        weightGradient.accumulate(dy, x, groups, dw);
+        weightGradient.compute(dy, x, groups, dw, accumulate);
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.fathom.engine.DType;
 import dev.fathom.engine.Gemm;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.Tensor;
+import dev.fathom.engine.Transposition;
 import dev.fathom.engine.WorkerPool;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
@@ -117,21 +118,7 @@ final class PackedWeights implements Gemm.Packed {
         long rowBytes = Rounding.rowBytes(inputs);
         long rounded = pool.scratch(worker, width * rowBytes);
         Rounding.rows(row(group, Panels.first(panel)), 4L * inputs, width, inputs, rounded, rowBytes);
-        transpose(rounded, rowBytes, width, target.pairs(), target.panel(group, panel), panels.pairBytes(panel));
-    }
-
-    /** {@code to[pair][column] = from[column][pair]}, a cache line of pairs at a time. */
-    private static void transpose(long from, long rowBytes, int columns, int pairs, long to, long pairBytes) {
-        for (int first = 0; first < pairs; first += MicroKernel.LANES) {
-            int last = Math.min(pairs, first + MicroKernel.LANES);
-            for (int column = 0; column < columns; column++) {
-                long source = from + column * rowBytes;
-                long target = to + 4L * column;
-                for (int pair = first; pair < last; pair++) {
-                    Memory.setInt(target + pair * pairBytes, Memory.getInt(source + 4L * pair));
-                }
-            }
-        }
+        Transposition.of(rounded, rowBytes, width, target.pairs(), target.panel(group, panel), panels.pairBytes(panel));
     }
 
     /** Rows of the weights are neighbours along this product's chains: pairs of them are zipped. */

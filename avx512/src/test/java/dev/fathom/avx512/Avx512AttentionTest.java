@@ -35,8 +35,8 @@ class Avx512AttentionTest {
     }
 
     @Test
-    void backwardAddsTheReference() {
-        accuracy.backwardAddsTheReference();
+    void backwardIsTheReference() {
+        accuracy.backwardIsTheReference();
     }
 
     @Test

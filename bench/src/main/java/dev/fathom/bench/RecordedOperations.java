@@ -58,7 +58,7 @@ final class RecordedOperations implements Call.Listener {
         Gemm.Packed packed = gemm.pack(weights);
         gemm.forward(x, groups, packed, y);
         gemm.backwardInput(y, groups, packed, x, false);
-        gemm.backwardWeight(y, x, groups, weights);
+        gemm.backwardWeight(y, x, groups, weights, false);
         return List.copyOf(recorder.operations.values());
     }
 

@@ -89,7 +89,7 @@ public class GemmBenchmark {
 
     @Benchmark
     public Tensor backwardWeight() {
-        engine.gemm().backwardWeight(y, x, groups, gradient);
+        engine.gemm().backwardWeight(y, x, groups, gradient, true);
         return gradient;
     }
 

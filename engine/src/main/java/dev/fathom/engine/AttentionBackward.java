@@ -156,7 +156,7 @@ final class AttentionBackward {
             }
             queryGradients(block, blockTiles);
             for (int i = block; i < Math.min(count, block + ROWS); i++) {
-                addRow(dQueries + 4L * (i - block) * keyWidth, keyDim, dq + i * dqStride);
+                Memory.copy(dQueries + 4L * (i - block) * keyWidth, dq + i * dqStride, 4L * keyDim);
             }
         }
         keyValueGradients(first, padded);
@@ -356,31 +356,19 @@ final class AttentionBackward {
         }
     }
 
-    /** Adds the gradients of keys and values to the store of gradients. */
-    void addTo(KeyValueStore dStore, long slot, int head) {
+    /** Writes the gradients of keys and values to the store of gradients. */
+    void writeTo(KeyValueStore dStore, long slot, int head) {
         long dStoreTile = 4 * dStore.data().rowStride();
         long dKey = dStore.keyTile(slot, head);
         long dValue = dStore.valueTile(slot, head);
         for (int tile = 0; tile < tiles; tile++) {
-            addRow(dKeyTiles + 4L * tile * TILE * keyWidth, TILE * keyDim, dKey + tile * dStoreTile);
+            Memory.copy(dKeyTiles + 4L * tile * TILE * keyWidth, dKey + tile * dStoreTile, 4L * TILE * keyDim);
             for (int j = 0; j < Math.min(TILE, rows - tile * TILE); j++) {
-                addRow(
+                Memory.copy(
                         dValueRows + 4L * (tile * TILE + j) * valueWidth,
-                        valueDim,
-                        dValue + tile * dStoreTile + 4L * j * valueDim);
+                        dValue + tile * dStoreTile + 4L * j * valueDim,
+                        4L * valueDim);
             }
-        }
-    }
-
-    private static void addRow(long from, int width, long to) {
-        int d = 0;
-        for (; d <= width - Lanes.COUNT; d += Lanes.COUNT) {
-            FloatVector.fromMemorySegment(SPECIES, ALL, to + 4L * d, ORDER)
-                    .add(FloatVector.fromMemorySegment(SPECIES, ALL, from + 4L * d, ORDER))
-                    .intoMemorySegment(ALL, to + 4L * d, ORDER);
-        }
-        for (; d < width; d++) {
-            Memory.setFloat(to + 4L * d, Memory.getFloat(to + 4L * d) + Memory.getFloat(from + 4L * d));
         }
     }
 

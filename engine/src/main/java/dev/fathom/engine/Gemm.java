@@ -41,8 +41,8 @@ public interface Gemm extends AutoCloseable {
     /** {@code dx[r] = Wᵀ_g dy[r]}, or {@code +=} if accumulate. dy {@code [rows, outputs]}, dx {@code [rows, inputs]}. */
     void backwardInput(Tensor dy, RowGroups groups, Packed weights, Tensor dx, boolean accumulate);
 
-    /** {@code dw_g += Σ_r dy[r] x[r]ᵀ} over the rows of each group. dw dense {@code [groups, outputs, inputs]}. */
-    void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw);
+    /** {@code dw_g = Σ_r dy[r] x[r]ᵀ} over the rows of each group, or {@code +=} if accumulate. dw dense {@code [groups, outputs, inputs]}. */
+    void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw, boolean accumulate);
 
     /** Checks the shape of x or dy, of either type. */
     static void requireOperand(String role, Tensor operand, long rows, long columns) {

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
  * The fused operations of a transformer, forward and backward side by side. Tensors are F32 unless said otherwise; a result that only matrix
  * products read may be BF16, too (the y of a norm, the out of an activation, the gradient of its argument, the rows of experts, and gradients of
  * theirs). {@code N} is the number of token rows of the packed batch, {@code d} a width. Arguments named {@code d…} are gradients; backward methods
- * <em>add</em> to the gradients they produce, except that one followed by {@code accumulate} is written whole where that is false.
+ * <em>add</em> to the gradients they produce, except that one followed by {@code accumulate} is written whole where that is false, and that attention writes.
  *
  * <p><b>Batch invariance.</b> What a forward method writes for a row depends on that row (and, in attention, on the sequence up
  * to it) alone, to the bit: not on the batch, the row's place, chunking or threads. Reductions over a row of width d add element
@@ -136,14 +136,14 @@ public interface Kernels {
     void storeKeys(
             Tensor source, int offset, int headStride, int width, int dim, Segments segments, KeyValueStore store);
 
-    /** Backward of {@link #storeKeys}: adds the store's key gradients to dSource; over heads in order where they share. */
+    /** Backward of {@link #storeKeys}: writes the store's key gradients to their columns of dSource; their sum over the heads in order where they share. */
     void storeKeysBackward(
             KeyValueStore dStore, int dim, Segments segments, Tensor dSource, int offset, int headStride, int width);
 
     /** Copies each head's value, {@code source[n, offset + h * headStride .. + valueDim]}, into the store. */
     void storeValues(Tensor source, int offset, int headStride, Segments segments, KeyValueStore store);
 
-    /** Backward of {@link #storeValues}. */
+    /** Backward of {@link #storeValues}: writes the store's value gradients to their columns of dSource. */
     void storeValuesBackward(KeyValueStore dStore, Segments segments, Tensor dSource, int offset, int headStride);
 
     /**
@@ -157,7 +157,10 @@ public interface Kernels {
     void attention(
             Tensor q, int heads, float scale, Segments segments, KeyValueStore store, Tensor out, Tensor logSumExp);
 
-    /** All segments start at position 0. Adds to dq and to dStore (same layout and segments as store). */
+    /**
+     * All segments start at position 0. Writes dq whole, and dStore (same layout and segments as store) at the positions of the segments; the unused ones of their
+     * last tiles it writes or leaves as they are.
+     */
     void attentionBackward(
             Tensor dOut,
             Tensor q,

@@ -18,16 +18,19 @@ import java.util.function.Function;
  *       {@code [slots / 2][16]} pairs, so that a sequence of any length is one matrix.
  * </ul>
  *
- * @param data zero-filled before first use
+ * @param data zero where nothing was stored
  */
 public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
     /** Positions per tile; fixed, so that results do not depend on the vector width. */
     public static final int TILE = 16;
 
-    /** A store with room for {@code slots} positions (a multiple of {@link #TILE}) in memory from the workspace, zeroed. */
-    public static KeyValueStore in(Workspace workspace, DType type, long slots, int heads, int keyDim, int valueDim) {
-        return new KeyValueStore(
-                workspace.zeros(type, shape(type, slots, heads, keyDim, valueDim)), heads, keyDim, valueDim);
+    /** A store for these packed sequences, which begin here, in memory from the workspace; zeroed where anything of it will stay unused. */
+    public static KeyValueStore in(
+            Workspace workspace, DType type, Segments segments, int heads, int keyDim, int valueDim) {
+        long[] shape = shape(type, segments.slots(), heads, keyDim, valueDim);
+        boolean full = segments.rows() == segments.slots() && keyDim == even(keyDim) && valueDim == tiled(valueDim);
+        Tensor data = full ? workspace.allocate(type, shape) : workspace.zeros(type, shape);
+        return new KeyValueStore(data, heads, keyDim, valueDim);
     }
 
     /** A store of its own memory. */
@@ -52,10 +55,10 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
         return (dim + TILE - 1) & -TILE;
     }
 
-    /** Room for the gradients of what lies in this store: F32, in memory from a source of zeroed tensors of this shape. */
-    KeyValueStore gradient(Function<long[], Tensor> zeros) {
+    /** Room for the gradients of what lies in this store: F32, in memory from a source of tensors of this shape. */
+    KeyValueStore gradient(Function<long[], Tensor> memory) {
         return new KeyValueStore(
-                zeros.apply(shape(DType.F32, slots(), heads, keyDim, valueDim)), heads, keyDim, valueDim);
+                memory.apply(shape(DType.F32, slots(), heads, keyDim, valueDim)), heads, keyDim, valueDim);
     }
 
     /** Positions there is room for. */

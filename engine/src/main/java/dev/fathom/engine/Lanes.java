@@ -64,6 +64,11 @@ public final class Lanes {
         return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7));
     }
 
+    /** {@code out[i] = x[i] + y[i]}; out may be one of them. */
+    public static void add(long x, long y, long out, int count) {
+        VectorElementwise.add(x, y, out, count);
+    }
+
     /** {@code Σ x[i]} over a row, in the sixteen lanes. */
     static float sumOfRow(long x, int columns, long lanes) {
         for (int part = 0; part < VIRTUAL; part += COUNT) {

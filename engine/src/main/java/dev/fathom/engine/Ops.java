@@ -21,7 +21,7 @@ public final class Ops {
     private static final long LOGITS_BYTES = 4 << 20;
 
     /** Fewer rows at a time would fetch the weights of a large vocabulary too often. */
-    private static final long LEAST_LOGITS_ROWS = 128;
+    private static final long LEAST_LOGITS_ROWS = 256;
 
     /** The same where they are sampled and nothing else is made of them: they stay in the second-level cache. */
     private static final long SAMPLED_BYTES = 1 << 20;
@@ -365,13 +365,26 @@ public final class Ops {
             this.segments = segments;
         }
 
+        /** What {@link #attention}'s backward pass has written. */
         private KeyValueStore gradient() {
-            KeyValueStore existing = gradient;
-            if (existing == null) {
-                existing = store.gradient(Objects.requireNonNull(memory)::zeros);
-                gradient = existing;
+            if (gradient == null) {
+                throw new IllegalStateException("keys and values were stored that nobody attended to");
             }
-            return existing;
+            return gradient;
+        }
+
+        /** Undefined, for {@link #attention}'s backward pass to write. */
+        private KeyValueStore gradientToWrite() {
+            if (gradient != null) {
+                throw new IllegalStateException("keys and values were attended to twice");
+            }
+            PassMemory free = Objects.requireNonNull(memory);
+            gradient = store.gradient(shape -> free.allocate(DType.F32, shape));
+            return gradient;
+        }
+
+        private Tensor gradientOf(Variable source, int offset, int headStride, int width) {
+            return source.gradientOfOnlyUse(new Variable.Columns(offset, width, headStride, store.heads()));
         }
 
         private void releaseGradient() {
@@ -385,14 +398,25 @@ public final class Ops {
         /** Part of each head's key; see {@link Kernels#storeKeys}. */
         public void storeKeys(Variable source, int offset, int headStride, int width, int dim) {
             kernels.storeKeys(source.value(), offset, headStride, width, dim, segments, store);
-            record(() ->
-                    kernels.storeKeysBackward(gradient(), dim, segments, source.gradient(), offset, headStride, width));
+            record(() -> kernels.storeKeysBackward(
+                    gradient(),
+                    dim,
+                    segments,
+                    gradientOf(source, offset, headStride, width),
+                    offset,
+                    headStride,
+                    width));
         }
 
         /** Each head's value; see {@link Kernels#storeValues}. */
         public void storeValues(Variable source, int offset, int headStride) {
             kernels.storeValues(source.value(), offset, headStride, segments, store);
-            record(() -> kernels.storeValuesBackward(gradient(), segments, source.gradient(), offset, headStride));
+            record(() -> kernels.storeValuesBackward(
+                    gradient(),
+                    segments,
+                    gradientOf(source, offset, headStride, store.valueDim()),
+                    offset,
+                    headStride));
         }
 
         /**
@@ -430,8 +454,9 @@ public final class Ops {
                             scale,
                             segments,
                             store,
-                            q.gradient(),
-                            gradient()));
+                            q.gradientOfOnlyUse(
+                                    new Variable.Columns(0, q.value().columns(), 0, 1)),
+                            gradientToWrite()));
             return out;
         }
     }
@@ -448,7 +473,7 @@ public final class Ops {
         if (tape != null) {
             throw new IllegalStateException("keys and values of a recorded pass are needed for its gradients");
         }
-        return KeyValueStore.in(results, kernels.keyValueType(), segments.slots(), heads, keyDim, valueDim);
+        return KeyValueStore.in(results, kernels.keyValueType(), segments, heads, keyDim, valueDim);
     }
 
     /** {@code silu(gate) * up} with {@code [gate ; up] = W x} for every row, for products to read. */
@@ -615,7 +640,7 @@ public final class Ops {
         kernels.scaleRows(dLogProbs.reshape(slopes.rows(), 1), slopeScales, factors);
         Tensor scaled = free.allocate(operands, hidden.value().shape());
         kernels.scaleRows(hidden.value(), factors, scaled);
-        head.gemm().backwardWeight(slopes, scaled, all, head.parameter().gradient());
+        head.backwardWeight(slopes, scaled, all);
         free.release(scaled);
         Tensor dHidden =
                 hidden.hasGradient() ? free.allocate(DType.F32, hidden.value().shape()) : null;

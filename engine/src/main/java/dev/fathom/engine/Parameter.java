@@ -17,6 +17,7 @@ public final class Parameter {
     private final long offset;
     private final Tensor value;
     private @Nullable Tensor gradient;
+    private boolean cleared;
 
     Parameter(
             Parameters owner,
@@ -69,11 +70,40 @@ public final class Parameter {
         return value;
     }
 
-    /** The gradient, in the same shape. The first call for any parameter of a model allocates the gradients of all. */
+    /** The gradient to read or add to, in the same shape. The first call for any parameter of a model allocates the gradients of all. */
     public Tensor gradient() {
+        Tensor view = viewOfGradient();
+        if (cleared) {
+            view.zero();
+            cleared = false;
+        }
+        return view;
+    }
+
+    /** Whether an operation must add to the gradient, or writes it as the first of a step. */
+    boolean hasGradient() {
+        return !cleared;
+    }
+
+    /** The gradient for an operation that adds to it where {@link #hasGradient()}, and else overwrites it whole: undefined at first. */
+    Tensor gradientToWrite() {
+        Tensor view = viewOfGradient();
+        cleared = false;
+        return view;
+    }
+
+    /**
+     * The gradient is zero from now on. Its memory is filled when somebody asks for it who does not overwrite it: a matrix's gradient is written by a product before
+     * anybody adds to it.
+     */
+    void clearGradient() {
+        cleared = trained;
+    }
+
+    private Tensor viewOfGradient() {
         Tensor view = gradient;
         if (view == null) {
-            view = viewOf(owner.gradients());
+            view = viewOf(owner.gradientMemory());
             gradient = view;
         }
         return view;

@@ -101,8 +101,18 @@ public final class Parameters implements Iterable<Parameter> {
         return values;
     }
 
-    /** All gradients in the same layout; zero at first. */
+    /** All gradients in the same layout; zero at first. To be asked for again after {@link #zeroGradients}. */
     public Tensor gradients() {
+        for (Parameter parameter : ordered) {
+            if (!parameter.hasGradient()) {
+                parameter.gradient();
+            }
+        }
+        return gradientMemory();
+    }
+
+    /** Where the gradients lie, those that were cleared with whatever they were before. */
+    Tensor gradientMemory() {
         Tensor flat = gradients;
         if (flat == null) {
             flat = Tensor.zeros(DType.F32, values.size());
@@ -133,7 +143,7 @@ public final class Parameters implements Iterable<Parameter> {
 
     /** Sets all gradients to zero, as before the first backward pass of a step. */
     public void zeroGradients() {
-        gradients().zero();
+        ordered.forEach(Parameter::clearGradient);
     }
 
     /** Number of parameters in the sense of "a 7B model": elements without padding, trained or not. */

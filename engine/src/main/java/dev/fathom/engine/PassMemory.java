@@ -42,6 +42,16 @@ final class PassMemory {
         return tensor;
     }
 
+    /** Fills a dense tensor or columns of one with zeros. */
+    void zero(Tensor columns) {
+        long bytes = columns.columns() * Float.BYTES;
+        pool.forBlocks(columns.rows(), Grain.rows(columns.rows(), columns.columns()), (from, to, worker) -> {
+            for (long row = from; row < to; row++) {
+                Memory.zero(columns.rowAddress(row), bytes);
+            }
+        });
+    }
+
     /** Takes back what {@link #allocate} gave: its contents will be overwritten. */
     void release(Tensor tensor) {
         free.computeIfAbsent(new Kind(tensor.dtype(), tensor.size()), kind -> new ArrayDeque<>())

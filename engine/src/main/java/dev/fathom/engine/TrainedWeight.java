@@ -55,9 +55,15 @@ public final class TrainedWeight implements Weight {
         gemm.forward(x, groups, packed, y);
     }
 
-    /** Adds to the parameter's gradient, and writes or adds to x's. */
+    /** Writes the parameter's gradient or adds to it. */
+    void backwardWeight(Tensor dy, Tensor x, RowGroups groups) {
+        boolean accumulate = parameter.hasGradient();
+        gemm.backwardWeight(dy, x, groups, parameter.gradientToWrite(), accumulate);
+    }
+
+    /** Writes the gradients of the parameter and of x, or adds to them. */
     void backward(Tensor dy, Variable x, RowGroups groups) {
-        gemm.backwardWeight(dy, x.value(), groups, parameter.gradient());
+        backwardWeight(dy, x.value(), groups);
         boolean accumulate = x.hasGradient();
         gemm.backwardInput(dy, groups, packed, x.gradientToWrite(), accumulate);
     }

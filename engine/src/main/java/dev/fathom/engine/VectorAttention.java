@@ -431,7 +431,7 @@ final class VectorAttention implements AttentionKernels {
                                     4 * dq.rowStride());
                         }
                     }
-                    backward.addTo(dStore, slot, head);
+                    backward.writeTo(dStore, slot, head);
                 });
     }
 }

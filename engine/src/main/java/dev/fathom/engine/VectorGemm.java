@@ -26,8 +26,14 @@ public final class VectorGemm implements Gemm {
     /** Most rows per task: with {@link VectorMicroKernel#BLOCK} inputs each they fit the second-level cache. */
     private static final int MAX_ROWS = 96;
 
-    /** Rows per block of the weight gradient: a panel of x and a block of dy fit the first-level cache. */
+    /** Rows per block of the weight gradient: a panel of x and eight columns of dy fit the first-level cache. */
     private static final int GRADIENT_ROWS = 128;
+
+    /** Most inputs of a weight gradient's piece: with as many outputs it fits the second-level cache beside its columns of dy and x. */
+    private static final int MAX_PIECE_PANELS = Math.max(1, 256 / PANEL);
+
+    /** Most blocks of outputs of a piece. */
+    private static final int MAX_PIECE_BLOCKS = 5;
 
     /** Most results per task across, so that scratch memory stays small. */
     private static final int MAX_PANELS = Math.max(1, 1024 / PANEL);
@@ -111,7 +117,7 @@ public final class VectorGemm implements Gemm {
     }
 
     @Override
-    public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
+    public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw, boolean accumulate) {
         long outputs = dy.columns();
         long inputs = x.columns();
         Gemm.requireOperand("dy", dy, groups.rows(), outputs);
@@ -120,7 +126,7 @@ public final class VectorGemm implements Gemm {
         if (!dw.isDense()) {
             throw new IllegalArgumentException("dw must be dense, is " + dw);
         }
-        Gradient gradient = new Gradient(dy, x, groups, dw);
+        Gradient gradient = new Gradient(dy, x, groups, dw, accumulate);
         pool.run(gradient.tasks, gradient);
         Reference.reachabilityFence(dy);
         Reference.reachabilityFence(x);
@@ -331,7 +337,7 @@ public final class VectorGemm implements Gemm {
         }
     }
 
-    /** {@code dw += dyᵀ x} as tasks: each a block of outputs by some panels of inputs of one group. */
+    /** {@code dw = dyᵀ x} or {@code +=} as tasks: each some blocks of outputs by some panels of inputs of one group. */
     private final class Gradient implements WorkerPool.Task {
         private final DType dyType;
         private final long dy;
@@ -341,13 +347,16 @@ public final class VectorGemm implements Gemm {
         private final long xStride;
         private final long dw;
         private final RowGroups groups;
+        private final boolean accumulate;
         private final int outputs;
         private final int inputs;
-        private final int panelBlocks;
         private final int outputBlocks;
+        private final int panels;
+        private final int down;
+        private final int across;
         private final int tasks;
 
-        Gradient(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
+        Gradient(Tensor dy, Tensor x, RowGroups groups, Tensor dw, boolean accumulate) {
             this.dyType = dy.dtype();
             this.dy = dy.address();
             this.dyStride = dy.rowStride() * dyType.bytes();
@@ -356,87 +365,143 @@ public final class VectorGemm implements Gemm {
             this.xStride = x.rowStride() * xType.bytes();
             this.dw = dw.address();
             this.groups = groups;
+            this.accumulate = accumulate;
             this.outputs = Math.toIntExact(dy.columns());
             this.inputs = Math.toIntExact(x.columns());
             this.outputBlocks = (outputs + VectorGradientKernel.OUTPUTS - 1) / VectorGradientKernel.OUTPUTS;
-            int panelCount = VectorPanels.panels(inputs);
+            this.panels = VectorPanels.panels(inputs);
             long work = (long) outputs * inputs * groups.rows();
             long wanted = Math.min((long) pool.parallelism() * TASKS_PER_THREAD, work / TASK_WORK);
-            long across = wanted / Math.max(1, (long) outputBlocks * groups.count());
-            long least = (panelCount + 7) / 8;
-            this.panelBlocks = (int) Math.clamp(across, least, panelCount);
-            this.tasks = Math.multiplyExact(Math.multiplyExact(groups.count(), outputBlocks), panelBlocks);
+            int vertical = (outputBlocks + MAX_PIECE_BLOCKS - 1) / MAX_PIECE_BLOCKS;
+            int horizontal = (panels + MAX_PIECE_PANELS - 1) / MAX_PIECE_PANELS;
+            // Large pieces copy their columns of dy and x least often; small enough that all threads have some.
+            while ((long) groups.count() * vertical * horizontal < wanted
+                    && (vertical < outputBlocks || horizontal < panels)) {
+                boolean wide = (long) inputs * vertical > (long) outputs * horizontal;
+                if (horizontal < panels && (wide || vertical == outputBlocks)) {
+                    horizontal++;
+                } else {
+                    vertical++;
+                }
+            }
+            this.down = vertical;
+            this.across = horizontal;
+            this.tasks = Math.multiplyExact(Math.multiplyExact(groups.count(), down), across);
         }
 
         @Override
         public void run(int task, int worker) {
-            int panelBlock = task % panelBlocks;
-            int outputBlock = task / panelBlocks % outputBlocks;
-            int group = task / panelBlocks / outputBlocks;
-            int panelCount = VectorPanels.panels(inputs);
-            int fromPanel = (int) ((long) panelCount * panelBlock / panelBlocks);
-            int toPanel = (int) ((long) panelCount * (panelBlock + 1) / panelBlocks);
+            int horizontal = task % across;
+            int vertical = task / across % down;
+            int group = task / across / down;
+            int fromBlock = (int) ((long) outputBlocks * vertical / down);
+            int toBlock = (int) ((long) outputBlocks * (vertical + 1) / down);
+            int fromPanel = (int) ((long) panels * horizontal / across);
+            int toPanel = (int) ((long) panels * (horizontal + 1) / across);
+            int firstOutput = fromBlock * VectorGradientKernel.OUTPUTS;
+            int pieceOutputs = Math.min(outputs, toBlock * VectorGradientKernel.OUTPUTS) - firstOutput;
+            int firstInput = fromPanel * PANEL;
+            int pieceInputs = Math.min(inputs, toPanel * PANEL) - firstInput;
+            long target = dw + 4L * (((long) group * outputs + firstOutput) * inputs + firstInput);
             if (groups.to(group) > groups.from(group)) {
-                accumulate(group, outputBlock * VectorGradientKernel.OUTPUTS, fromPanel, toPanel, worker);
+                piece(group, firstOutput, pieceOutputs, firstInput, pieceInputs, target, worker);
+            } else if (!accumulate) {
+                for (int output = 0; output < pieceOutputs; output++) {
+                    Memory.zero(target + 4L * output * inputs, 4L * pieceInputs);
+                }
             }
         }
 
-        private void accumulate(int group, int firstOutput, int fromPanel, int toPanel, int worker) {
-            int blockOutputs = Math.min(VectorGradientKernel.OUTPUTS, outputs - firstOutput);
-            int paddedOutputs = (int) roundUp(blockOutputs, 4);
-            int firstInput = fromPanel * PANEL;
+        private void piece(
+                int group,
+                int firstOutput,
+                int pieceOutputs,
+                int firstInput,
+                int pieceInputs,
+                long target,
+                int worker) {
+            int blocks = (pieceOutputs + VectorGradientKernel.OUTPUTS - 1) / VectorGradientKernel.OUTPUTS;
+            int piecePanels = VectorPanels.panels(pieceInputs);
             long panelBytes = GRADIENT_ROWS * VectorMicroKernel.PANEL_ROW;
-            long dyBytes = GRADIENT_ROWS * VectorGradientKernel.OUTPUT_ROW;
-            long sumStride = (toPanel - fromPanel) * VectorMicroKernel.PANEL_ROW;
-            long dyBlock = pool.scratch(
-                    worker, dyBytes + (toPanel - fromPanel) * panelBytes + VectorGradientKernel.OUTPUTS * sumStride);
-            long xBlock = dyBlock + dyBytes;
-            long sums = xBlock + (toPanel - fromPanel) * panelBytes;
-            boolean round = precision == Precision.BF16;
-            for (int row = groups.from(group); row < groups.to(group); row += GRADIENT_ROWS) {
-                int rows = Math.min(GRADIENT_ROWS, groups.to(group) - row);
+            long blockBytes = GRADIENT_ROWS * VectorGradientKernel.OUTPUT_ROW;
+            // Whole tiles that nothing needs to be added to are their own place for sums.
+            boolean direct = !accumulate && pieceOutputs % 4 == 0 && pieceInputs % PANEL == 0;
+            long scratchStride = piecePanels * VectorMicroKernel.PANEL_ROW;
+            long scratchRows = direct ? 0 : (long) blocks * VectorGradientKernel.OUTPUTS;
+            long dyBlocks =
+                    pool.scratch(worker, blocks * blockBytes + piecePanels * panelBytes + scratchRows * scratchStride);
+            long xPanels = dyBlocks + blocks * blockBytes;
+            long sums = direct ? target : xPanels + piecePanels * panelBytes;
+            long sumStride = direct ? 4L * inputs : scratchStride;
+            int to = groups.to(group);
+            for (int row = groups.from(group); row < to; row += GRADIENT_ROWS) {
+                int rows = Math.min(GRADIENT_ROWS, to - row);
+                copyOutputs(row, rows, firstOutput, pieceOutputs, dyBlocks);
+                copyInputs(row, rows, firstInput, pieceInputs, xPanels);
                 boolean first = row == groups.from(group);
-                VectorPanels.copy(
-                        dyType,
-                        dy + row * dyStride + (long) firstOutput * dyType.bytes(),
-                        dyStride,
-                        rows,
-                        blockOutputs,
-                        dyBlock,
-                        VectorGradientKernel.OUTPUT_ROW,
-                        paddedOutputs,
-                        round);
-                for (int p = fromPanel; p < toPanel; p++) {
-                    long panel = xBlock + (p - fromPanel) * panelBytes;
-                    VectorPanels.copy(
-                            xType,
-                            x + row * xStride + (long) p * PANEL * xType.bytes(),
-                            xStride,
-                            rows,
-                            Math.min(PANEL, inputs - p * PANEL),
-                            panel,
-                            VectorMicroKernel.PANEL_ROW,
-                            PANEL,
-                            round);
-                    long sumPanel = sums + (p - fromPanel) * VectorMicroKernel.PANEL_ROW;
-                    int tile;
-                    for (int output = 0; output < paddedOutputs; output += tile) {
-                        tile = TILE_ROWS == 8 && paddedOutputs - output > 4 ? 8 : 4;
-                        long target = sumPanel + output * sumStride;
-                        long start = first ? ZEROS.address() : target;
-                        long startStride = first ? 0 : sumStride;
-                        long a = dyBlock + 4L * output;
-                        if (tile == 8) {
-                            VectorGradientKernel.outputs8(a, panel, rows, start, startStride, target, sumStride);
-                        } else {
-                            VectorGradientKernel.outputs4(a, panel, rows, start, startStride, target, sumStride);
-                        }
+                for (int p = 0; p < piecePanels; p++) {
+                    long panel = xPanels + p * panelBytes;
+                    long sumPanel = sums + p * VectorMicroKernel.PANEL_ROW;
+                    for (int block = 0; block < blocks; block++) {
+                        int done = block * VectorGradientKernel.OUTPUTS;
+                        int blockOutputs = Math.min(VectorGradientKernel.OUTPUTS, pieceOutputs - done);
+                        long sumBlock = sumPanel + done * sumStride;
+                        tiles(dyBlocks + block * blockBytes, blockOutputs, panel, rows, first, sumBlock, sumStride);
                     }
                 }
             }
-            int columns = Math.min(inputs, toPanel * PANEL) - firstInput;
-            long target = dw + 4L * (((long) group * outputs + firstOutput) * inputs + firstInput);
-            VectorPanels.finish(sums, sumStride, blockOutputs, columns, target, 4L * inputs, true);
+            if (!direct) {
+                VectorPanels.finish(sums, sumStride, pieceOutputs, pieceInputs, target, 4L * inputs, accumulate);
+            }
+        }
+
+        /** One block of outputs by one panel. */
+        private void tiles(
+                long dyBlock, int blockOutputs, long panel, int rows, boolean first, long sums, long sumStride) {
+            int tile;
+            for (int output = 0; output < blockOutputs; output += tile) {
+                tile = TILE_ROWS == 8 && blockOutputs - output > 4 ? 8 : 4;
+                long target = sums + output * sumStride;
+                long start = first ? ZEROS.address() : target;
+                long startStride = first ? 0 : sumStride;
+                long a = dyBlock + 4L * output;
+                if (tile == 8) {
+                    VectorGradientKernel.outputs8(a, panel, rows, start, startStride, target, sumStride);
+                } else {
+                    VectorGradientKernel.outputs4(a, panel, rows, start, startStride, target, sumStride);
+                }
+            }
+        }
+
+        private void copyOutputs(int row, int rows, int first, int count, long to) {
+            for (int done = 0; done < count; done += VectorGradientKernel.OUTPUTS) {
+                int columns = Math.min(VectorGradientKernel.OUTPUTS, count - done);
+                VectorPanels.copy(
+                        dyType,
+                        dy + row * dyStride + (long) (first + done) * dyType.bytes(),
+                        dyStride,
+                        rows,
+                        columns,
+                        to + (long) done * 4 * GRADIENT_ROWS,
+                        VectorGradientKernel.OUTPUT_ROW,
+                        (int) roundUp(columns, TILE_ROWS),
+                        precision == Precision.BF16);
+            }
+        }
+
+        private void copyInputs(int row, int rows, int first, int count, long to) {
+            for (int done = 0; done < count; done += PANEL) {
+                VectorPanels.copy(
+                        xType,
+                        x + row * xStride + (long) (first + done) * xType.bytes(),
+                        xStride,
+                        rows,
+                        Math.min(PANEL, count - done),
+                        to + (long) done * 4 * GRADIENT_ROWS,
+                        VectorMicroKernel.PANEL_ROW,
+                        PANEL,
+                        precision == Precision.BF16);
+            }
         }
     }
 

@@ -132,12 +132,12 @@ final class VectorKeyValues {
                 long rows = dSource.rowAddress((long) segments.rowStart()[s] + r) + 4L * offset;
                 long slot = segments.slot()[s] + position - lane;
                 for (int head = 0; head < heads; head++) {
-                    addTransposed(
-                            dStore.keyTile(slot, head) + 4L * (dim * TILE + lane),
-                            width,
-                            count,
-                            rows + 4L * head * headStride,
-                            sourceRow);
+                    long tile = dStore.keyTile(slot, head) + 4L * (dim * TILE + lane);
+                    if (headStride == 0 && head > 0) {
+                        addTransposed(tile, width, count, rows, sourceRow);
+                    } else {
+                        Transposition.of(tile, COLUMN, width, count, rows + 4L * head * headStride, sourceRow);
+                    }
                 }
                 r += count;
             }
@@ -220,7 +220,7 @@ final class VectorKeyValues {
                 long row = dSource.rowAddress((long) segments.rowStart()[s] + r) + 4L * offset;
                 long slot = segments.slot()[s] + position - lane;
                 for (int head = 0; head < heads; head++) {
-                    addRow(dStore.valueTile(slot, head) + 4L * lane * width, width, row + 4L * head * headStride);
+                    copyRow(dStore.valueTile(slot, head) + 4L * lane * width, width, row + 4L * head * headStride);
                 }
             }
         });
@@ -234,18 +234,6 @@ final class VectorKeyValues {
         }
         for (; d < width; d++) {
             Memory.setFloat(to + 4L * d, Memory.getFloat(from + 4L * d));
-        }
-    }
-
-    private static void addRow(long from, int width, long to) {
-        int d = 0;
-        for (; d <= width - Lanes.COUNT; d += Lanes.COUNT) {
-            FloatVector.fromMemorySegment(SPECIES, ALL, to + 4L * d, ORDER)
-                    .add(FloatVector.fromMemorySegment(SPECIES, ALL, from + 4L * d, ORDER))
-                    .intoMemorySegment(ALL, to + 4L * d, ORDER);
-        }
-        for (; d < width; d++) {
-            Memory.setFloat(to + 4L * d, Memory.getFloat(to + 4L * d) + Memory.getFloat(from + 4L * d));
         }
     }
 

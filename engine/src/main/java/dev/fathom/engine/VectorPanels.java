@@ -49,7 +49,7 @@ final class VectorPanels implements Gemm.Packed {
         this.outputs = Math.toIntExact(weights.dim(weights.rank() - 2));
         this.inputs = Math.toIntExact(weights.columns());
         this.forward = allocate(outputs, inputs);
-        packForward();
+        pack(forward, null);
     }
 
     private MemorySegment allocate(long results, long length) {
@@ -92,86 +92,66 @@ final class VectorPanels implements Gemm.Packed {
         if (packed == null) {
             packed = allocate(inputs, outputs);
             backward = packed;
-            packBackward(packed);
+            pack(null, packed);
         }
         return packed;
     }
 
     @Override
     public void refresh() {
-        packForward();
-        MemorySegment packed = backward;
-        if (packed != null) {
-            packBackward(packed);
-        }
+        pack(forward, backward);
     }
 
-    private void packForward() {
-        long source = weights.address();
-        long target = forward.address();
-        int panels = panels(outputs);
-        forEachPanel(panels, (group, panel) -> {
-            int first = panel * PANEL;
-            long row = source + 4L * inputs * ((long) group * outputs + first);
-            long to = target + ((long) group * panels + panel) * inputs * VectorMicroKernel.PANEL_ROW;
-            transpose(row, Math.min(PANEL, outputs - first), to);
-        });
-        Reference.reachabilityFence(this);
-    }
-
-    private void packBackward(MemorySegment packed) {
-        long source = weights.address();
-        long target = packed.address();
-        int panels = panels(inputs);
-        forEachPanel(panels, (group, panel) -> {
-            int first = panel * PANEL;
-            long from = source + 4L * ((long) group * outputs * inputs + first);
-            long to = target + ((long) group * panels + panel) * outputs * VectorMicroKernel.PANEL_ROW;
-            copy(
-                    from,
-                    4L * inputs,
-                    outputs,
-                    Math.min(PANEL, inputs - first),
-                    to,
-                    VectorMicroKernel.PANEL_ROW,
-                    PANEL,
-                    round);
-        });
-        Reference.reachabilityFence(this);
-    }
-
-    private interface PanelTask {
-        void run(int group, int panel);
-    }
-
-    private void forEachPanel(int panels, PanelTask task) {
-        int tasks = groups * panels;
+    /** Task by task the weights of as many outputs as a panel has, for both directions: they are read from memory once. */
+    private void pack(@Nullable MemorySegment forward, @Nullable MemorySegment backward) {
+        int blocks = panels(outputs);
+        int tasks = groups * blocks;
         if (weights.size() < PARALLEL_ELEMENTS) {
             for (int i = 0; i < tasks; i++) {
-                task.run(i / panels, i % panels);
+                pack(forward, backward, i / blocks, i % blocks);
             }
         } else {
-            pool.run(tasks, (i, worker) -> task.run(i / panels, i % panels));
+            pool.run(tasks, (i, worker) -> pack(forward, backward, i / blocks, i % blocks));
+        }
+        Reference.reachabilityFence(this);
+    }
+
+    private void pack(@Nullable MemorySegment forward, @Nullable MemorySegment backward, int group, int block) {
+        int first = block * PANEL;
+        int count = Math.min(PANEL, outputs - first);
+        long rows = weights.address() + 4L * inputs * ((long) group * outputs + first);
+        if (forward != null) {
+            packForward(
+                    rows, count, forward.address() + group * groupBytes(outputs, inputs) + panelOffset(block, inputs));
+        }
+        if (backward != null) {
+            long panels = backward.address() + group * groupBytes(inputs, outputs);
+            packBackward(rows, count, panels + first * VectorMicroKernel.PANEL_ROW);
         }
     }
 
-    /** Copies {@code count} rows of {@code inputs} weights to the columns of a panel; zeros for the missing rows. */
-    private void transpose(long row, int count, long panel) {
+    private static long panelOffset(int panel, long length) {
+        return panel * length * VectorMicroKernel.PANEL_ROW;
+    }
+
+    /** Rows of weights become the columns of a panel; zeros for the missing ones. */
+    private void packForward(long rows, int count, long panel) {
         if (count < PANEL) {
             Memory.zero(panel, inputs * VectorMicroKernel.PANEL_ROW);
         }
-        // Sixteen weights of a row, one cache line, go to sixteen lines of the panel, which stay in the cache until
-        // all rows have written to them.
-        for (int from = 0; from < inputs; from += 16) {
-            int to = Math.min(inputs, from + 16);
-            for (int j = 0; j < count; j++) {
-                long source = row + 4L * inputs * j;
-                long target = panel + 4L * j;
-                for (int i = from; i < to; i++) {
-                    float weight = Memory.getFloat(source + 4L * i);
-                    Memory.setFloat(target + i * VectorMicroKernel.PANEL_ROW, round ? rounded(weight) : weight);
-                }
-            }
+        Transposition.of(rows, 4L * inputs, count, inputs, panel, VectorMicroKernel.PANEL_ROW);
+        if (round) {
+            long bytes = inputs * VectorMicroKernel.PANEL_ROW;
+            copy(panel, bytes, 1, Math.toIntExact(bytes / 4), panel, bytes, 0, true);
+        }
+    }
+
+    /** Rows of weights go, in pieces, to their places in all panels. */
+    private void packBackward(long rows, int count, long panel) {
+        for (int input = 0; input < inputs; input += PANEL) {
+            int columns = Math.min(PANEL, inputs - input);
+            copy(rows + 4L * input, 4L * inputs, count, columns, panel, VectorMicroKernel.PANEL_ROW, PANEL, round);
+            panel += panelOffset(1, outputs);
         }
     }
 

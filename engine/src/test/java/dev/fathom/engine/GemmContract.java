@@ -46,6 +46,7 @@ public final class GemmContract {
             compare(gemm, exact, new GemmTestCase(3, 700, 130, true, 77, 0));
             compare(gemm, exact, new GemmTestCase(4, 33, 1100, false, 1, 2, 3, 0, 129));
             compare(gemm, exact, new GemmTestCase(5, 16, 16, false, 0));
+            compare(gemm, exact, new GemmTestCase(7, 50, 40, false, 1203, 0, 530));
         }
     }
 
@@ -67,11 +68,11 @@ public final class GemmContract {
         }
         Tensor dw = Tensor.zeros(DType.F32, operands.groups.count(), operands.outputs, operands.inputs);
         Tensor exactDw = Tensor.zeros(DType.F32, operands.groups.count(), operands.outputs, operands.inputs);
-        for (int i = 0; i < 2; i++) {
-            gemm.backwardWeight(operands.dy, operands.x, operands.groups, dw);
-            exact.backwardWeight(operands.dy, operands.x, operands.groups, exactDw);
+        for (boolean accumulate : new boolean[] {true, false, true}) {
+            gemm.backwardWeight(operands.dy, operands.x, operands.groups, dw, accumulate);
+            exact.backwardWeight(operands.dy, operands.x, operands.groups, exactDw, accumulate);
+            near(operands + ", dw, accumulate " + accumulate, dw, exactDw);
         }
-        near(operands + ", dw", dw, exactDw);
     }
 
     /** Products of the test's operands are around 30, sums of a thousand of them around 1000: 1e-2 is rounding. */
@@ -86,15 +87,21 @@ public final class GemmContract {
     }
 
     public static void aWeightGradientDependsOnlyOnItsGroup(Precision precision, Function<WorkerPool, Gemm> open) {
-        GemmTestCase operands = new GemmTestCase(6, 130, 70, false, 0, 333, 5, 64);
+        aWeightGradientDependsOnlyOnItsGroup(open, 333);
+        aWeightGradientDependsOnlyOnItsGroup(open, 1555);
+    }
+
+    private static void aWeightGradientDependsOnlyOnItsGroup(Function<WorkerPool, Gemm> open, int rows) {
+        GemmTestCase operands = new GemmTestCase(6, 130, 70, false, 0, rows, 5, 64);
         int[] bits = null;
         for (int threads = 1; threads <= 3; threads++) {
             try (WorkerPool pool = new WorkerPool(threads);
                     Gemm gemm = open.apply(pool)) {
                 Tensor all = Tensor.zeros(DType.F32, 4, 130, 70);
-                gemm.backwardWeight(operands.dy, operands.x, operands.groups, all);
+                gemm.backwardWeight(operands.dy, operands.x, operands.groups, all, false);
                 Tensor second = Tensor.zeros(DType.F32, 1, 130, 70);
-                gemm.backwardWeight(operands.dy.rows(0, 333), operands.x.rows(0, 333), RowGroups.single(333), second);
+                Tensor dy = operands.dy.rows(0, rows);
+                gemm.backwardWeight(dy, operands.x.rows(0, rows), RowGroups.single(rows), second, true);
                 int[] whole = BatchInvariance.bits(all.toFloats());
                 int[] alone = BatchInvariance.bits(second.toFloats());
                 assertThat(java.util.Arrays.copyOfRange(whole, 130 * 70, 2 * 130 * 70))
@@ -142,7 +149,7 @@ public final class GemmContract {
             gemm.forward(x, operands.groups, packed, y);
             gemm.backwardInput(dy, operands.groups, packed, dx, false);
             gemm.backwardInput(dy, operands.groups, packed, dx, true);
-            gemm.backwardWeight(dy, x, operands.groups, dw);
+            gemm.backwardWeight(dy, x, operands.groups, dw, false);
             return new Products(y, dx, dw);
         }
     }

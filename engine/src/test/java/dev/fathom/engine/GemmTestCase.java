@@ -82,8 +82,8 @@ public final class GemmTestCase {
         return dx;
     }
 
-    /** {@code dw[g][n][k]}, added to {@code start}. */
-    public float[] backwardWeight(Precision precision, float start) {
+    /** {@code dw[g][n][k]}, perhaps added to {@code start}. */
+    public float[] backwardWeight(Precision precision, float start, boolean accumulate) {
         float[] dw = new float[groups.count() * outputs * inputs];
         for (int g = 0; g < groups.count(); g++) {
             for (int n = 0; n < outputs; n++) {
@@ -92,7 +92,7 @@ public final class GemmTestCase {
                     for (int r = groups.from(g); r < groups.to(g); r++) {
                         sum = Math.fma(operand(dy.get(r, n), precision), operand(x.get(r, k), precision), sum);
                     }
-                    dw[(g * outputs + n) * inputs + k] = start + sum;
+                    dw[(g * outputs + n) * inputs + k] = accumulate ? start + sum : sum;
                 }
             }
         }

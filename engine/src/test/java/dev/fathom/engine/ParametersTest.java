@@ -50,6 +50,21 @@ class ParametersTest {
     }
 
     @Test
+    void aClearedGradientIsWrittenOrZero() {
+        Parameters parameters = some().allocate();
+        Parameter head = parameters.get("head");
+        Parameter up = parameters.get("layer.up");
+        head.gradient().set(10, 2, 5);
+        up.gradient().set(0, 0, 7);
+        parameters.zeroGradients();
+        assertThat(head.hasGradient()).isFalse();
+        head.gradientToWrite().set(0, 0, 3); // as a product would, but for the rest
+        assertThat(head.hasGradient()).isTrue();
+        assertThat(head.gradient().get(0, 0)).isEqualTo(3);
+        assertThat(parameters.gradients().get(0, up.offset())).isZero();
+    }
+
+    @Test
     void initialValuesDependOnSeedNameAndIndexAlone() {
         try (WorkerPool one = new WorkerPool(1);
                 WorkerPool three = new WorkerPool(3)) {

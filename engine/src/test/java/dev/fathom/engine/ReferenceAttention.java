@@ -10,10 +10,6 @@ final class ReferenceAttention {
 
     private ReferenceAttention() {}
 
-    private static void plus(Tensor tensor, long row, long column, double value) {
-        tensor.set(row, column, (float) (tensor.get(row, column) + value));
-    }
-
     /** Column of key dimension d of a slot and head in its tile's row of the store. */
     static long keyColumn(KeyValueStore store, long slot, int head, int d) {
         return (long) head * store.tileFloats() + (long) d * TILE + slot % TILE;
@@ -94,11 +90,10 @@ final class ReferenceAttention {
                 long slot = segments.slot()[s] + segments.position()[s] + r;
                 for (int h = 0; h < dStore.heads(); h++) {
                     for (int d = 0; d < width; d++) {
-                        plus(
-                                dSource,
-                                segments.rowStart()[s] + r,
-                                offset + (long) h * headStride + d,
-                                key(dStore, slot, h, dim + d));
+                        long row = segments.rowStart()[s] + r;
+                        long column = offset + (long) h * headStride + d;
+                        float before = h > 0 && headStride == 0 ? dSource.get(row, column) : 0;
+                        dSource.set(row, column, before + key(dStore, slot, h, dim + d));
                     }
                 }
             }
@@ -126,11 +121,8 @@ final class ReferenceAttention {
                 long slot = segments.slot()[s] + segments.position()[s] + r;
                 for (int h = 0; h < dStore.heads(); h++) {
                     for (int d = 0; d < dStore.valueDim(); d++) {
-                        plus(
-                                dSource,
-                                segments.rowStart()[s] + r,
-                                offset + (long) h * headStride + d,
-                                value(dStore, slot, h, d));
+                        long column = offset + (long) h * headStride + d;
+                        dSource.set(segments.rowStart()[s] + r, column, value(dStore, slot, h, d));
                     }
                 }
             }
@@ -237,17 +229,18 @@ final class ReferenceAttention {
                         }
                     }
                     for (int d = 0; d < keyDim; d++) {
-                        plus(dq, row, (long) h * keyDim + d, dQuery[d]);
+                        dq.set(row, (long) h * keyDim + d, (float) dQuery[d]);
                     }
                 }
             }
             for (int h = 0; h < store.heads(); h++) {
                 for (int j = 0; j < rows; j++) {
                     for (int d = 0; d < keyDim; d++) {
-                        plus(dStore.data(), (slot + j) / TILE, keyColumn(dStore, slot + j, h, d), dKeys[h][j][d]);
+                        dStore.data().set((slot + j) / TILE, keyColumn(dStore, slot + j, h, d), (float) dKeys[h][j][d]);
                     }
                     for (int d = 0; d < valueDim; d++) {
-                        plus(dStore.data(), (slot + j) / TILE, valueColumn(dStore, slot + j, h, d), dValues[h][j][d]);
+                        long column = valueColumn(dStore, slot + j, h, d);
+                        dStore.data().set((slot + j) / TILE, column, (float) dValues[h][j][d]);
                     }
                 }
             }

@@ -16,8 +16,8 @@ class VectorAttentionTest {
     }
 
     @Test
-    void backwardAddsTheReference() {
-        contract.backwardAddsTheReference();
+    void backwardIsTheReference() {
+        contract.backwardIsTheReference();
     }
 
     @Test

@@ -63,11 +63,13 @@ class VectorGemmTest {
                 assertGuardsIntact(dx);
             }
 
-            Tensor dw = Tensor.zeros(DType.F32, operands.groups.count(), operands.outputs, operands.inputs);
-            fill(dw, GUARD);
-            gemm.backwardWeight(operands.dy, operands.x, operands.groups, dw);
-            float[] expected = operands.backwardWeight(precision, GUARD);
-            assertThat(BatchInvariance.bits(dw.toFloats())).isEqualTo(BatchInvariance.bits(expected));
+            for (boolean accumulate : new boolean[] {false, true}) {
+                Tensor dw = Tensor.zeros(DType.F32, operands.groups.count(), operands.outputs, operands.inputs);
+                fill(dw, GUARD);
+                gemm.backwardWeight(operands.dy, operands.x, operands.groups, dw, accumulate);
+                assertThat(BatchInvariance.bits(dw.toFloats()))
+                        .isEqualTo(BatchInvariance.bits(operands.backwardWeight(precision, GUARD, accumulate)));
+            }
         }
     }
 
@@ -263,8 +265,8 @@ class VectorGemmTest {
         }
 
         @Override
-        public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
-            gemm.backwardWeight(dy, x, groups, dw);
+        public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw, boolean accumulate) {
+            gemm.backwardWeight(dy, x, groups, dw, accumulate);
         }
 
         @Override

@@ -109,7 +109,7 @@ public sealed interface LanguageModel permits TrainableModel, Transformer {
 
         KeyValueStore in(Engine engine, Workspace workspace, Batch batch) {
             return KeyValueStore.in(
-                    workspace, engine.kernels().keyValueType(), batch.segments().slots(), heads, keyDim, valueDim);
+                    workspace, engine.kernels().keyValueType(), batch.segments(), heads, keyDim, valueDim);
         }
     }
 }

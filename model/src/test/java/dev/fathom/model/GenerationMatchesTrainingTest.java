@@ -510,8 +510,8 @@ class GenerationMatchesTrainingTest {
         }
 
         @Override
-        public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
-            whole.backwardWeight(dy, x, groups, dw);
+        public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw, boolean accumulate) {
+            whole.backwardWeight(dy, x, groups, dw, accumulate);
         }
 
         @Override

@@ -102,9 +102,9 @@ public final class OneDnnGemm implements Gemm {
     }
 
     @Override
-    public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
+    public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw, boolean accumulate) {
         if (precision == Precision.F32) {
-            gradients.backwardWeight(dy, x, groups, dw);
+            gradients.backwardWeight(dy, x, groups, dw, accumulate);
             return;
         }
         Gemm.requireOperand("dy", dy, groups.rows(), dy.columns());
@@ -112,6 +112,9 @@ public final class OneDnnGemm implements Gemm {
         dw.require("dw", DType.F32, groups.count() * dy.columns(), x.columns());
         if (!dw.isDense()) {
             throw new IllegalArgumentException("dw must be dense, is " + dw);
+        }
+        if (!accumulate) {
+            pool.zero(dw.address(), 4 * dw.size());
         }
         OneDnnLibrary.useOneThread();
         weightGradients

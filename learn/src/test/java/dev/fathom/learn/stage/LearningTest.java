@@ -320,8 +320,8 @@ class LearningTest {
         }
 
         @Override
-        public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw) {
-            sound.backwardWeight(dy, x, groups, dw);
+        public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw, boolean accumulate) {
+            sound.backwardWeight(dy, x, groups, dw, accumulate);
         }
 
         @Override
