@@ -123,8 +123,7 @@ public final class Muon implements Optimizer {
         Tensor polynomial = scratch.polynomial;
         for (Iteration step : iterations) {
             if (scratch.tall) {
-                a.zero();
-                gemm.backwardWeight(x, x, scratch.rowGroups, a);
+                gemm.backwardWeight(x, x, scratch.rowGroups, a, false);
             } else {
                 scratch.packedX.refresh();
                 gemm.forward(x, scratch.rowGroups, scratch.packedX, a);
