@@ -337,6 +337,57 @@ class GenerationEngineTest {
         }
     }
 
+    /** Letters a to d in turns, at least eight of them. */
+    private record Turns(int count) implements TokenConstraint.State {
+        @Override
+        public void allow(long[] mask, int remaining) {
+            mask[0] |= 1L << allowed();
+        }
+
+        private int allowed() {
+            return EngineFixture.TOKENIZER.encode("abcd")[count % 4];
+        }
+
+        @Override
+        public boolean mayEnd() {
+            return count >= 8;
+        }
+
+        @Override
+        public TokenConstraint.State next(int token) {
+            assertThat(token).isEqualTo(allowed());
+            return new Turns(count + 1);
+        }
+    }
+
+    /** A model that guesses ahead does not guess past a constraint, and goes on guessing for who has none. */
+    @Test
+    void speculationAndAConstraint() {
+        try (Engine kernels = Engine.vector(Precision.F32, 1)) {
+            LanguageModel model = DeepseekModel.random(EngineFixture.config(1), kernels, 5);
+            for (ReasoningFormat format : ReasoningFormat.values()) {
+                List<List<SampledToken>> answers = new ArrayList<>();
+                for (boolean speculation : new boolean[] {true, false}) {
+                    try (GenerationEngine engine =
+                            start(model, Options.withPositions(600).withSpeculation(speculation))) {
+                        Prompt prompt = new Prompt(new int[] {9, 8, 7}, format);
+                        Sampling sampling = Sampling.DEFAULT.withSeed(3L).withMaxTokens(40);
+                        Sampling bounded = format == ReasoningFormat.NONE ? sampling : sampling.withThinkingBudget(6);
+                        Heard free = new Heard();
+                        engine.submit(prompt, sampling, free);
+                        assertThat(free.await().usage().draftedTokens() > 0).isEqualTo(speculation);
+                        Heard constrained = new Heard();
+                        engine.submit(prompt, bounded.withConstraint(() -> new Turns(0)), constrained);
+                        assertThat(constrained.await().error()).isNull();
+                        assertThat(constrained.answer.toString()).startsWith("abcdabcd");
+                        answers.add(constrained.tokens);
+                    }
+                }
+                assertThat(answers.getFirst()).as(format.name()).isEqualTo(answers.getLast());
+            }
+        }
+    }
+
     /** One request whose listener, and one whose constraint throws: both end, the others do not notice. */
     @Test
     void whoFailsFailsAlone() {

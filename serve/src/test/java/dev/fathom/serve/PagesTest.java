@@ -2,9 +2,12 @@ package dev.fathom.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -13,6 +16,8 @@ import tools.jackson.databind.JsonNode;
 
 /** The chat page and the dashboard, driven as people do, in a real browser. FATHOM_SCREENSHOTS=DIR keeps pictures. */
 class PagesTest {
+    private static final String AXE = "/META-INF/resources/webjars/axe-core/4.6.3/axe.min.js";
+
     @TempDir
     private static Path folder;
 
@@ -182,14 +187,13 @@ class PagesTest {
         assertThat(browser.errors).isEmpty();
     }
 
-    /** By axe-core, where FATHOM_NODE_PATH has it. */
+    /** By axe-core. */
     private static void accessible() throws Exception {
-        String modules = System.getenv("FATHOM_NODE_PATH");
-        Path axe = modules == null ? null : Path.of(modules, "axe-core", "axe.min.js");
-        if (axe == null || !Files.exists(axe)) {
-            return;
+        String axe;
+        try (InputStream in = Objects.requireNonNull(PagesTest.class.getResourceAsStream(AXE), AXE)) {
+            axe = new String(in.readAllBytes(), StandardCharsets.UTF_8);
         }
-        browser.evaluate(Files.readString(axe) + "; true");
+        browser.evaluate(axe + "; true");
         List<String> violations = browser.evaluate(
                         "axe.run().then(result => result.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' ')))")
                 .valueStream()

@@ -231,7 +231,11 @@ public final class RunDirectory implements AutoCloseable {
         requireRun(path);
         Path file = path.resolve(INFO);
         try {
-            return Json.MAPPER.readValue(Files.readString(file), RunInfo.class);
+            RunInfo info = Json.MAPPER.readValue(Files.readString(file), RunInfo.class);
+            if (info.recipe() == null) {
+                throw new LearnException(file + " is not valid: found no recipe, expected one.");
+            }
+            return info;
         } catch (JacksonException e) {
             throw new LearnException(file + " is not valid: " + e.getOriginalMessage() + ".", e);
         } catch (IOException e) {
