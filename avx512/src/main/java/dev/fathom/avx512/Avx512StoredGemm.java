@@ -33,6 +33,12 @@ final class Avx512StoredGemm implements StoredGemm {
     /** Tasks per thread if there is enough work: evens out threads of unequal speed. */
     private static final int TASKS_PER_THREAD = 8;
 
+    /** With more rows than this, weights are turned once for all of them. */
+    private static final int ROWS_WITHOUT_PANEL = 2 * StoredKernel.ROWS;
+
+    /** Bytes of a panel, which stays in the second-level cache while rows of x pass. */
+    private static final long PANEL = 320 << 10;
+
     private final WorkerPool pool;
     private final Map<StoredFormat, StoredKernel> kernels = new EnumMap<>(StoredFormat.class);
 
@@ -120,7 +126,9 @@ final class Avx512StoredGemm implements StoredGemm {
         int whole = (int) ((last - first) / StoredKernel.OUTPUTS);
         int rest = (int) ((last - first) % StoredKernel.OUTPUTS);
         Rows weights = part.rows(first);
-        if (whole > 0) {
+        if (whole > 0 && to - from > ROWS_WITHOUT_PANEL) {
+            multiplyByPanels(part, weights, x, from, to, y, output, whole, worker);
+        } else if (whole > 0) {
             multiply(part, weights, x, from, to, y, output, whole, StoredKernel.OUTPUTS);
         }
         if (rest > 0) {
@@ -147,6 +155,30 @@ final class Avx512StoredGemm implements StoredGemm {
                             Math.min(StoredKernel.ROWS, to - r),
                             tiles,
                             outputs);
+        }
+    }
+
+    private void multiplyByPanels(
+            Part part, Rows weights, Rows x, int from, int to, Tensor y, long output, int tiles, int worker) {
+        StoredKernel kernel = part.kernel();
+        long tileBytes = kernel.panelBytes(part.steps());
+        int most = (int) Math.clamp(PANEL / tileBytes, 1, tiles);
+        long panel = Memory.align(pool.scratch(worker, most * tileBytes + Memory.ALIGNMENT));
+        for (int tile = 0; tile < tiles; tile += most) {
+            int count = Math.min(most, tiles - tile);
+            long first = (long) tile * StoredKernel.OUTPUTS;
+            kernel.pack(weights.address() + first * weights.stride(), weights.stride(), panel, part.steps(), count);
+            for (int r = from; r < to; r += StoredKernel.ROWS) {
+                kernel.multiplyPanel(
+                        panel,
+                        x.address() + r * x.stride(),
+                        x.stride(),
+                        y.rowAddress(r) + 4 * (output + first),
+                        4 * y.rowStride(),
+                        part.steps(),
+                        Math.min(StoredKernel.ROWS, to - r),
+                        count);
+            }
         }
     }
 

@@ -29,6 +29,9 @@ import java.lang.invoke.MethodHandle;
  * each of the sixteen rows, one below the other, as outputs are. From there a {@link StoredFormat} reads like its specification. A row of x meets
  * them as broadcasts from memory. So nothing is ever summed across a vector, an output is one chain over the row of weights, and there is one
  * arithmetic however many rows of x share the loaded weights: one when a token is generated, eight at a time in a prompt.
+ *
+ * <p>Where more rows than that share them, tiles are first written down as they are when they meet x, turned and unpacked: a panel. The same format is read
+ * once to write it, and once more, without what only decodes, to multiply by it.
  */
 final class StoredKernel {
     /** Rows of weights of a tile. */
@@ -48,22 +51,73 @@ final class StoredKernel {
 
     private static final int[] SAVED = {RBX, RBP, R12, R13, R14, R15};
 
-    /** {@code void kernel(w, bytes from row to row, x, bytes from row to row, y, bytes from row to row, steps, tiles, mask of outputs)}. */
+    /** {@code void kernel(w, bytes from row to row, x, bytes from row to row, y, bytes from row to row, steps, tiles, mask of outputs)}; w may be a panel. */
     private static final MethodHandle CALL = MachineCode.call(9);
+
+    /** {@code void pack(w, bytes from row to row, panel, nothing, nothing, nothing, steps, tiles)}. */
+    private static final MethodHandle PACK = MachineCode.call(8);
 
     /** Bytes of the stack for a format's vectors; beyond them lie the caller's stack pointer, x, the steps and the next tile. */
     private static final int SCRATCH = 16 * 64;
 
     private static final int MASK = 1;
 
-    private final MemorySegment[] kernels = new MemorySegment[ROWS];
+    /** What a kernel does with weights. */
+    private enum Role {
+        /** Multiplies as it reads them. */
+        MULTIPLY,
+        /** Writes a panel. */
+        PACK,
+        /** Multiplies by a panel. */
+        MULTIPLY_PANEL
+    }
+
+    private final MemorySegment[] kernels;
+    private final MemorySegment[] panelKernels;
+    private final MemorySegment pack;
+    private final int panelStepBytes;
 
     StoredKernel(StoredFormat format) {
+        kernels = kernels(format, Role.MULTIPLY);
+        panelKernels = kernels(format, Role.MULTIPLY_PANEL);
+        Step packing = new Step(Role.PACK, 0);
+        pack = MachineCode.place(generate(format, packing))[0];
+        panelStepBytes = packing.panelBytes;
+    }
+
+    private static MemorySegment[] kernels(StoredFormat format, Role role) {
         byte[][] codes = new byte[ROWS][];
         for (int rows = 1; rows <= ROWS; rows++) {
-            codes[rows - 1] = generate(format, rows);
+            codes[rows - 1] = generate(format, new Step(role, rows));
         }
-        System.arraycopy(MachineCode.place(codes), 0, kernels, 0, ROWS);
+        return MachineCode.place(codes);
+    }
+
+    /** Bytes of the panel of a tile. */
+    long panelBytes(long steps) {
+        return steps * panelStepBytes;
+    }
+
+    /** Writes the panel of some tiles, whose rows all exist. */
+    void pack(long w, long rowBytes, long panel, long steps, int tiles) {
+        try {
+            PACK.invokeExact(pack, w, rowBytes, panel, 0L, 0L, 0L, steps, (long) tiles);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** As {@link #multiply} with tiles of sixteen outputs, from their panel. */
+    void multiplyPanel(long panel, long x, long xStride, long y, long yStride, long steps, int rows, int tiles) {
+        try {
+            CALL.invokeExact(panelKernels[rows - 1], panel, 0L, x, xStride, y, yStride, steps, (long) tiles, 0xffffL);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /**
@@ -97,9 +151,10 @@ final class StoredKernel {
     }
 
     /** Arguments arrive by the System V convention in rdi, rsi, rdx, rcx, r8, r9 and on the stack. */
-    private static byte[] generate(StoredFormat format, int rows) {
-        Assembler code = new Assembler();
-        Step step = new Step(code, rows);
+    private static byte[] generate(StoredFormat format, Step step) {
+        Assembler code = step.out;
+        int rows = step.rows;
+        boolean readsFile = step.role != Role.MULTIPLY_PANEL;
         for (int register : SAVED) {
             code.push(register);
         }
@@ -120,23 +175,29 @@ final class StoredKernel {
         code.load(R13, Address.of(RAX, arguments));
         code.store(R13, stepCount);
         code.load(R15, Address.of(RAX, arguments + 8));
-        code.load(RAX, Address.of(RAX, arguments + 16));
-        code.moveToMask(MASK, RAX);
+        if (step.role != Role.PACK) {
+            code.load(RAX, Address.of(RAX, arguments + 16));
+            code.moveToMask(MASK, RAX);
+        }
         code.loadAddress(R10, Address.indexed(RSI, RSI, 2));
         format.constants(step);
 
         int tile = code.position();
         // Sixteen rows of weights are reached from four pointers and multiples of the stride, rows of x from three.
-        code.loadAddress(RAX, Address.indexed(RDI, RSI, 4));
-        code.loadAddress(RBX, Address.indexed(RAX, RSI, 4));
-        code.loadAddress(RBP, Address.indexed(RBX, RSI, 4));
-        code.loadAddress(R14, Address.indexed(RBP, RSI, 4));
-        code.store(R14, nextTile);
-        code.load(RDX, xBase);
-        code.loadAddress(R11, Address.indexed(RDX, RCX, 2));
-        code.add(R11, RCX);
-        code.loadAddress(R12, Address.indexed(R11, RCX, 2));
-        code.add(R12, RCX);
+        if (readsFile) {
+            code.loadAddress(RAX, Address.indexed(RDI, RSI, 4));
+            code.loadAddress(RBX, Address.indexed(RAX, RSI, 4));
+            code.loadAddress(RBP, Address.indexed(RBX, RSI, 4));
+            code.loadAddress(R14, Address.indexed(RBP, RSI, 4));
+            code.store(R14, nextTile);
+        }
+        if (rows > 0) {
+            code.load(RDX, xBase);
+            code.loadAddress(R11, Address.indexed(RDX, RCX, 2));
+            code.add(R11, RCX);
+            code.loadAddress(R12, Address.indexed(R11, RCX, 2));
+            code.add(R12, RCX);
+        }
         code.load(R13, stepCount);
         for (int row = 0; row < rows; row++) {
             code.vectorZero(Step.RESULT + row);
@@ -145,31 +206,40 @@ final class StoredKernel {
         int loop = code.position();
         format.step(step);
         int bytes = OUTPUTS * format.stepBytes();
-        if (rows <= ROWS_WITH_PREFETCH) {
+        if (readsFile && rows <= ROWS_WITH_PREFETCH) {
             // Tiles follow each other in memory: the steps of this one ask for the next.
             for (int line = 0; line < bytes; line += 64) {
                 code.prefetch(Prefetch.SECOND_LEVEL, Address.of(R14, AHEAD + line));
             }
             code.addImmediate(R14, bytes);
         }
-        for (int pointer : Step.WEIGHTS) {
-            code.addImmediate(pointer, format.stepBytes());
+        if (readsFile) {
+            for (int pointer : Step.WEIGHTS) {
+                code.addImmediate(pointer, format.stepBytes());
+            }
         }
-        for (int i = 0; i <= (rows - 1) / 3; i++) {
-            code.addImmediate(Step.X[i], format.operandBytes());
+        if (step.role != Role.MULTIPLY) {
+            code.addImmediate(step.panel(), step.panelBytes);
+        }
+        for (int row = 0; row < rows; row += 3) {
+            code.addImmediate(Step.X[row / 3], format.operandBytes());
         }
         code.decrementAndLoop(R13, loop);
 
-        code.load(R8, yBase);
-        code.load(R9, yStride);
-        code.move(RAX, R8);
-        for (int row = 0; row < rows; row++) {
-            code.vectorStore(Step.RESULT + row, Address.of(RAX), MASK);
-            code.add(RAX, R9);
+        if (rows > 0) {
+            code.load(R8, yBase);
+            code.load(R9, yStride);
+            code.move(RAX, R8);
+            for (int row = 0; row < rows; row++) {
+                code.vectorStore(Step.RESULT + row, Address.of(RAX), MASK);
+                code.add(RAX, R9);
+            }
+            code.addImmediate(R8, 4 * OUTPUTS);
+            code.store(R8, yBase);
         }
-        code.addImmediate(R8, 4 * OUTPUTS);
-        code.store(R8, yBase);
-        code.load(RDI, nextTile);
+        if (readsFile) {
+            code.load(RDI, nextTile);
+        }
         code.decrementAndLoop(R15, tile);
 
         code.clearUpperHalves();
@@ -182,7 +252,7 @@ final class StoredKernel {
     }
 
     /**
-     * What a format's step is written with. Vectors: {@link #SUM} one integer sum per row of x, {@link #RESULT} one float chain per row of x, then two
+     * What a format's step is written with, in all roles: reading weights, and their meeting with x. Vectors: {@link #SUM} one integer sum per row of x, {@link #RESULT} one float chain per row of x, then two
      * sets of four for turned weights, and the others by name.
      */
     static final class Step {
@@ -202,12 +272,40 @@ final class StoredKernel {
         private static final int[] WEIGHTS = {RDI, RAX, RBX, RBP};
         private static final int[] X = {RDX, R11, R12};
 
+        /** Where formats write what decodes weights: thrown away where a panel holds the outcome. */
         final Assembler code;
+
+        private final Assembler out = new Assembler();
+        private final Role role;
         private final int rows;
 
-        Step(Assembler code, int rows) {
-            this.code = code;
+        /** Bytes of the panel so far; in the end, of a step. */
+        private int panelBytes;
+
+        Step(Role role, int rows) {
+            this.code = role == Role.MULTIPLY_PANEL ? new Assembler() : out;
+            this.role = role;
             this.rows = rows;
+        }
+
+        /** The register that points to the panel. */
+        private int panel() {
+            return role == Role.PACK ? RDX : RDI;
+        }
+
+        private Address nextOfPanel() {
+            Address address = Address.of(panel(), panelBytes);
+            panelBytes += 64;
+            return address;
+        }
+
+        /** A vector that goes into a panel, or comes from it. */
+        private void throughPanel(int register) {
+            switch (role) {
+                case MULTIPLY -> {}
+                case PACK -> out.vectorStore(register, nextOfPanel(), 0);
+                case MULTIPLY_PANEL -> out.vectorLoad(register, nextOfPanel(), 0);
+            }
         }
 
         /** The same 32 bits in all elements; only in {@link StoredFormat#constants}. */
@@ -293,59 +391,65 @@ final class StoredKernel {
         /** The sums of a block begin with zero. */
         void begin() {
             for (int row = 0; row < rows; row++) {
-                code.vectorZero(SUM + row);
+                out.vectorZero(SUM + row);
             }
         }
 
         /** The sums of weights stored as {@code w + 2^bits} begin with {@code -2^bits Σ x}. */
         void begin(int bits, int negativeSumOfX) {
             for (int row = 0; row < rows; row++) {
-                code.broadcast32(SUM + row, x(row, negativeSumOfX));
-                code.shiftLeft32(SUM + row, SUM + row, bits);
+                out.broadcast32(SUM + row, x(row, negativeSumOfX));
+                out.shiftLeft32(SUM + row, SUM + row, bits);
             }
         }
 
         /** Adds the products of unsigned bytes of weights and four bytes of each row of x. */
         void dotBytes(int weights, int operand) {
+            throughPanel(weights);
             for (int row = 0; row < rows; row++) {
-                code.dotBytesBroadcast(SUM + row, weights, x(row, operand));
+                out.dotBytesBroadcast(SUM + row, weights, x(row, operand));
             }
         }
 
         /** {@code result += sum (scale dx)}. */
         void finish(int scale, int scaleOfX) {
+            throughPanel(scale);
             for (int row = 0; row < rows; row++) {
                 scaled(row, scale, scaleOfX);
-                code.vectorAdd(RESULT + row, RESULT + row, SUM + row);
+                out.vectorAdd(RESULT + row, RESULT + row, SUM + row);
             }
         }
 
         /** {@code result += sum (scale dx) - offset Σ x}. */
         void finish(int scale, int scaleOfX, int offset, int sumOfX) {
+            throughPanel(scale);
+            throughPanel(offset);
             for (int row = 0; row < rows; row++) {
                 scaled(row, scale, scaleOfX);
-                code.multiplySubtractBroadcast(SUM + row, offset, x(row, sumOfX));
-                code.vectorAdd(RESULT + row, RESULT + row, SUM + row);
+                out.multiplySubtractBroadcast(SUM + row, offset, x(row, sumOfX));
+                out.vectorAdd(RESULT + row, RESULT + row, SUM + row);
             }
         }
 
         private void scaled(int row, int scale, int scaleOfX) {
-            code.toFloat(SUM + row, SUM + row);
-            code.multiplyFloatBroadcast(TEMPORARY, scale, x(row, scaleOfX));
-            code.vectorMultiply(SUM + row, SUM + row, TEMPORARY);
+            out.toFloat(SUM + row, SUM + row);
+            out.multiplyFloatBroadcast(TEMPORARY, scale, x(row, scaleOfX));
+            out.vectorMultiply(SUM + row, SUM + row, TEMPORARY);
         }
 
         /** Continues the chains by pairs of bf16. */
         void dotBf16(int weights, int operand) {
+            throughPanel(weights);
             for (int row = 0; row < rows; row++) {
-                code.dotBf16Broadcast(RESULT + row, weights, x(row, operand));
+                out.dotBf16Broadcast(RESULT + row, weights, x(row, operand));
             }
         }
 
         /** Continues the chains by a float. */
         void multiplyAdd(int weights, int operand) {
+            throughPanel(weights);
             for (int row = 0; row < rows; row++) {
-                code.multiplyAddBroadcast(RESULT + row, weights, x(row, operand));
+                out.multiplyAddBroadcast(RESULT + row, weights, x(row, operand));
             }
         }
     }
