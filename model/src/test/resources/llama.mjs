@@ -1,12 +1,11 @@
 // The oracle's side of LlamaCppTest: llama.cpp through node-llama-cpp.
-// node llama.mjs FOLDER MODEL.gguf NEW TOP < prompts        FOLDER has node_modules/node-llama-cpp; a prompt is a line of token ids
-// For every prompt a JSON line: {"ids": the NEW greedily chosen tokens, "gaps": how much the best logit was above the second each time,
-// "top": [[token, probability], ...] after the prompt}.
+// node llama.mjs FOLDER MODEL.gguf NEW < prompts        FOLDER has node_modules/node-llama-cpp; a prompt is a line of token ids
+// For every prompt a JSON line: {"ids": the NEW greedily chosen tokens, "logits": what each was chosen from, by token id}.
 import fs from "node:fs";
 import path from "node:path";
 import {pathToFileURL} from "node:url";
 
-const [folder, file, newTokens, top] = process.argv.slice(2);
+const [folder, file, newTokens] = process.argv.slice(2);
 const {getLlama, LlamaLogLevel} = await import(
     pathToFileURL(path.join(folder, "node_modules/node-llama-cpp/dist/index.js")).href);
 const llama = await getLlama({gpu: false, build: "never", skipDownload: true, maxThreads: 1, logLevel: LlamaLogLevel.error});
@@ -22,20 +21,20 @@ const want = {generateNext: {logits: true}};
 
 async function logits(tokens) {
     const out = await sequence.controlledEvaluate(tokens.map((token, i) => i === tokens.length - 1 ? [token, want] : token));
-    return [...out[tokens.length - 1].next.logits.entries()].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+    const row = [];
+    for (const [token, logit] of out[tokens.length - 1].next.logits.entries()) row[token] = logit;
+    return row;
 }
 
+const lines = [];
 for (const prompt of prompts) {
     await sequence.clearHistory();
-    let sorted = await logits(prompt);
-    const z = sorted.reduce((sum, [, x]) => sum + Math.exp(x - sorted[0][1]), 0);
-    const best = sorted.slice(0, Number(top)).map(([id, x]) => [id, Math.exp(x - sorted[0][1]) / z]);
-    const ids = [], gaps = [];
+    const ids = [], rows = [];
     for (let i = 0; i < Number(newTokens); i++) {
-        ids.push(sorted[0][0]);
-        gaps.push(sorted[0][1] - sorted[1][1]);
-        if (i + 1 < Number(newTokens)) sorted = await logits([sorted[0][0]]);
+        const row = await logits(i === 0 ? prompt : [ids[i - 1]]);
+        rows.push(row);
+        ids.push(row.indexOf(Math.max(...row)));
     }
-    console.log(JSON.stringify({ids, gaps, top: best}));
+    lines.push(JSON.stringify({ids, logits: rows}) + "\n");
 }
-process.exit(0);
+process.stdout.write(lines.join(""), () => process.exit(0)); // an exit at once would cut a pipe short

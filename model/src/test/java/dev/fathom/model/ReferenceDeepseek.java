@@ -1,6 +1,7 @@
 package dev.fathom.model;
 
 import dev.fathom.model.config.DeepseekConfig;
+import dev.fathom.model.config.DeepseekConfig.ScoringFunction;
 import dev.fathom.model.config.YarnScaling;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,11 +20,26 @@ final class ReferenceDeepseek {
     private final Map<String, double[]> parameters;
     private final double[] frequencies;
     private final double attentionScale;
+    private final ReferenceDense.Operand operand;
+    private final int groupRank;
 
     /** @param parameters every tensor of the checkpoint under its Hugging Face name, row-major */
     ReferenceDeepseek(DeepseekConfig config, Map<String, double[]> parameters) {
+        this(config, parameters, ReferenceDense.Operand.EXACT, groupRank(config));
+    }
+
+    /** Of DeepSeek's own code for this generation of models. */
+    static int groupRank(DeepseekConfig config) {
+        return config.scoringFunction() == ScoringFunction.SOFTMAX ? 1 : 2;
+    }
+
+    /** @param groupRank how many of its best experts a group is ranked by: one in DeepSeek-V2, two in V3 */
+    ReferenceDeepseek(
+            DeepseekConfig config, Map<String, double[]> parameters, ReferenceDense.Operand operand, int groupRank) {
         this.config = config;
         this.parameters = parameters;
+        this.operand = operand;
+        this.groupRank = groupRank;
         this.frequencies = rotaryFrequencies();
         this.attentionScale = attentionScale();
     }
@@ -263,7 +279,7 @@ final class ReferenceDeepseek {
         int experts = config.numRoutedExperts();
         int groups = config.numGroups();
         int perGroup = experts / groups;
-        boolean second = config.scoringFunction() == DeepseekConfig.ScoringFunction.SOFTMAX;
+        boolean second = config.scoringFunction() == ScoringFunction.SOFTMAX;
         double[] scores = linear(prefix + "weight", h);
         if (second) {
             softmax(scores);
@@ -273,11 +289,13 @@ final class ReferenceDeepseek {
         double[] biased = second ? scores.clone() : sum(scores, parameter(prefix + "e_score_correction_bias"));
 
         if (groups > 1) {
-            double[] groupScores = new double[groups]; // the sum of each group's two best; in V2 the best
+            double[] groupScores = new double[groups]; // the sum of each group's best
             for (int g = 0; g < groups; g++) {
                 double[] sorted = Arrays.copyOfRange(biased, g * perGroup, (g + 1) * perGroup);
                 Arrays.sort(sorted);
-                groupScores[g] = sorted[perGroup - 1] + (second ? 0 : sorted[perGroup - 2]);
+                for (int rank = 1; rank <= groupRank; rank++) {
+                    groupScores[g] += sorted[perGroup - rank];
+                }
             }
             int[] kept = largest(groupScores, config.topGroups());
             for (int e = 0; e < experts; e++) {
@@ -408,8 +426,9 @@ final class ReferenceDeepseek {
     }
 
     /** {@code W x} for W {@code [outputs, inputs]}. */
-    private double[] linear(String name, double[] x) {
+    private double[] linear(String name, double[] row) {
         double[] matrix = parameter(name);
+        double[] x = operand.of(name, row);
         if (matrix.length % x.length != 0) {
             throw new IllegalArgumentException(name + " of " + matrix.length + " elements times " + x.length);
         }

@@ -9,11 +9,20 @@ import java.util.Map;
  * given queries, keys and values, and the loss. Nothing of it is shared with the models under test.
  */
 abstract sealed class ReferenceDense permits ReferenceLlama, ReferenceGpt2 {
+    /** What a row becomes before a matrix multiplies it: nothing else, unless a test wants to know what rounding rows does. */
+    interface Operand {
+        Operand EXACT = (matrix, row) -> row;
+
+        double[] of(String matrix, double[] row);
+    }
+
     private final Map<String, double[]> parameters;
+    private final Operand operand;
 
     /** @param parameters every tensor of the checkpoint under its name, row-major */
-    ReferenceDense(Map<String, double[]> parameters) {
+    ReferenceDense(Map<String, double[]> parameters, Operand operand) {
         this.parameters = parameters;
+        this.operand = operand;
     }
 
     /** Residual stream after the last layer, {@code [T][d]}. */
@@ -95,8 +104,9 @@ abstract sealed class ReferenceDense permits ReferenceLlama, ReferenceGpt2 {
     }
 
     /** {@code W x} for W {@code [outputs, inputs]}. */
-    final double[] linear(String name, double[] x) {
+    final double[] linear(String name, double[] row) {
         double[] matrix = parameter(name);
+        double[] x = operand.of(name, row);
         if (matrix.length % x.length != 0) {
             throw new IllegalArgumentException(name + " of " + matrix.length + " elements times " + x.length);
         }

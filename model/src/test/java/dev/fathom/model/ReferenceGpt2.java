@@ -9,7 +9,7 @@ final class ReferenceGpt2 extends ReferenceDense {
     private final Gpt2Config config;
 
     ReferenceGpt2(Gpt2Config config, Map<String, double[]> parameters) {
-        super(parameters);
+        super(parameters, Operand.EXACT);
         this.config = config;
     }
 

@@ -14,7 +14,11 @@ final class ReferenceLlama extends ReferenceDense {
     private final LlamaConfig config;
 
     ReferenceLlama(LlamaConfig config, Map<String, double[]> parameters) {
-        super(parameters);
+        this(config, parameters, Operand.EXACT);
+    }
+
+    ReferenceLlama(LlamaConfig config, Map<String, double[]> parameters, Operand operand) {
+        super(parameters, operand);
         this.config = config;
     }
 

@@ -3,6 +3,7 @@ package dev.fathom.model;
 import dev.fathom.engine.Parameter;
 import dev.fathom.engine.Parameters;
 import dev.fathom.engine.WorkerPool;
+import dev.fathom.model.ReferenceDense.Operand;
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.config.DeepseekConfig.ScoringFunction;
 import dev.fathom.model.config.DeepseekConfig.TopKMethod;
@@ -84,10 +85,15 @@ final class TinyRelease {
         }
 
         ReferenceLogits oracle(Map<String, double[]> tensors) {
+            return oracle(tensors, Operand.EXACT);
+        }
+
+        ReferenceLogits oracle(Map<String, double[]> tensors, Operand operand) {
             if (llama != null) {
-                return new ReferenceLlama(llama, tensors)::logProbs;
+                return new ReferenceLlama(llama, tensors, operand)::logProbs;
             }
-            ReferenceDeepseek reference = new ReferenceDeepseek(deepseek, tensors);
+            ReferenceDeepseek reference =
+                    new ReferenceDeepseek(deepseek, tensors, operand, ReferenceDeepseek.groupRank(deepseek));
             return tokens -> reference.logProbs(reference.forward(tokens).normed());
         }
     }
