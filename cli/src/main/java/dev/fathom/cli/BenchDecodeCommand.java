@@ -65,10 +65,13 @@ final class BenchDecodeCommand implements Callable<Integer> {
     @Mixin
     private EngineOptions engineOptions;
 
+    @Mixin
+    private KeyValueOption keyValueOption;
+
     @Override
     public Integer call() {
         InferenceBenchmark.Options options = new InferenceBenchmark.Options(promptTokens, newTokens, warmup, runs);
-        try (Engine engine = engineOptions.open()) {
+        try (Engine engine = keyValueOption.open(engineOptions)) {
             InferenceBenchmark.Result result = InferenceBenchmark.run(path, engine, options);
             bench.print(spec, json, result, ReportText.of(result));
         }

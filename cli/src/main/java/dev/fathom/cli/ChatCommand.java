@@ -53,6 +53,9 @@ final class ChatCommand implements Callable<Integer> {
     @Mixin
     private EngineOptions engineOptions;
 
+    @Mixin
+    private KeyValueOption keyValueOption;
+
     @Override
     public Integer call() {
         Screen screen = main.screen(spec);
@@ -72,7 +75,7 @@ final class ChatCommand implements Callable<Integer> {
             throw new CommandException(
                     ExitCode.USAGE, "--checkpoint is for runs, and " + path + " is none (it has no run.json).");
         }
-        try (Engine engine = engineOptions.open();
+        try (Engine engine = keyValueOption.open(engineOptions);
                 Fathom fathom = Fathom.load(path, engine, new Fathom.Options(null, 1, 1))) {
             if (!fathom.canChat()) {
                 throw new CommandException(
@@ -104,7 +107,7 @@ final class ChatCommand implements Callable<Integer> {
         }
         Sampling sampling = samplingOptions.applyTo(Sampling.DEFAULT);
         ModelPath model = ModelPath.find(path, checkpoint);
-        try (Engine engine = engineOptions.open();
+        try (Engine engine = keyValueOption.open(engineOptions);
                 Chat chat = new Chat(screen, model, engine, sampling)) {
             if (prompt != null) {
                 return chat.answer(prompt) ? ExitCode.OK : ExitCode.USAGE;

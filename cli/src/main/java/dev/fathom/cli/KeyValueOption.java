@@ -1,13 +1,13 @@
 package dev.fathom.cli;
 
 import dev.fathom.engine.DType;
-import dev.fathom.model.ReleasedModel;
+import dev.fathom.engine.Engine;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
 
-/** How a released model is opened. */
+/** In what type a model keeps keys and values. */
 final class KeyValueOption {
     @Option(
             names = "--kv",
@@ -16,14 +16,28 @@ final class KeyValueOption {
                     "Type of kept keys and values. auto: as attention computes here, bf16 where it does, else f32.")
     private @Nullable String type;
 
-    ReleasedModel.Options options() {
-        DType keyValues = switch (type == null ? "auto" : type.toLowerCase(Locale.ROOT)) {
+    /** Opens what computes, its attention with the type that was asked for. */
+    Engine open(EngineOptions options) {
+        DType keyValues = type();
+        Engine engine = options.open();
+        if (keyValues == null) {
+            return engine;
+        }
+        try {
+            return engine.withKeyValues(keyValues);
+        } catch (IllegalArgumentException e) {
+            engine.close();
+            throw e;
+        }
+    }
+
+    private @Nullable DType type() {
+        return switch (type == null ? "auto" : type.toLowerCase(Locale.ROOT)) {
             case "auto" -> null;
             case "f32" -> DType.F32;
             case "bf16" -> DType.BF16;
             default ->
                 throw new CommandException(ExitCode.USAGE, "--kv must be auto, f32 or bf16, was \"" + type + "\".");
         };
-        return new ReleasedModel.Options(keyValues);
     }
 }

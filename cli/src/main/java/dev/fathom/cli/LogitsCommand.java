@@ -70,8 +70,8 @@ final class LogitsCommand implements Callable<Integer> {
         }
         int[] tokens = tokens();
         Screen screen = main.screen(spec);
-        try (Engine engine = engineOptions.open()) {
-            ReleasedModel released = ReleasedModel.open(path, engine, keyValueOption.options());
+        try (Engine engine = keyValueOption.open(engineOptions)) {
+            ReleasedModel released = ReleasedModel.open(path, engine, ReleasedModel.Options.DEFAULT);
             int vocabulary = released.model().vocabSize();
             int longest = released.model().maxPositionEmbeddings();
             for (int token : tokens) {

@@ -125,6 +125,9 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private EngineOptions engineOptions;
 
+    @Mixin
+    private KeyValueOption keyValueOption;
+
     @Override
     public Integer call() throws InterruptedException {
         Screen screen = main.screen(spec);
@@ -136,7 +139,7 @@ final class ServeCommand implements Callable<Integer> {
         Object previousInterrupt = Signals.register("INT", () -> stopOrHalt(stop, screen));
         Object previousTerminate = Signals.register("TERM", () -> stopOrHalt(stop, screen));
         try (Server server = HttpServers.start(options);
-                Engine engine = engineOptions.open()) {
+                Engine engine = keyValueOption.open(engineOptions)) {
             screen.note("loading " + path + " ...");
             Fathom.Options memory =
                     new Fathom.Options(cacheMegabytes == null ? null : cacheMegabytes << 20, running, queue);

@@ -104,6 +104,28 @@ class ReleasedModelCommandsTest {
                 .hasSize(3);
     }
 
+    /** The kernels line says what attention computes: with bf16 machine code, or in f32. */
+    @Test
+    void keysAndValuesAreKeptAsAskedForByEveryCommandThatGenerates() {
+        Object[] generate = {"generate", directory, "--prompt", "hello", "--max-tokens", "2", "--json", "--kv", "f32"};
+        Fathom.Result result = Fathom.run(generate);
+        assertThat(result.exitCode()).as(result.err()).isZero();
+        JsonNode generated = Json.MAPPER.readTree(result.out());
+        assertThat(generated.get("kernels").stringValue())
+                .doesNotContain("attention in")
+                .contains("stored weights");
+        assertThat(generated.get("secondsFromStartToFirstToken").isNull())
+                .as("no launcher said when it began")
+                .isTrue();
+        for (String command :
+                List.of("generate --prompt x", "chat", "serve --port 0", "bench decode", "bench prefill")) {
+            List<Object> words = new ArrayList<>(List.of(command.split(" ")));
+            words.add(words.getFirst().equals("bench") ? 2 : 1, directory);
+            words.addAll(List.of("--kv", "q8"));
+            assertRefused("--kv must be auto, f32 or bf16, was \"q8\"", words.toArray());
+        }
+    }
+
     @Test
     void inspectSaysWhatMemoryItNeeds() throws IOException {
         Fathom.Result result = Fathom.run("inspect", directory);
