@@ -69,6 +69,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private EngineOptions engineOptions;
 
+    @Mixin
+    private KeyValueOption keyValueOption;
+
     @Override
     public Integer call() {
         Screen screen = main.screen(spec);
@@ -78,7 +81,7 @@ final class GenerateCommand implements Callable<Integer> {
                     (system != null ? "--system" : "--no-thinking")
                             + " is for the chat template, which --raw leaves out.");
         }
-        try (Engine kernels = engineOptions.open();
+        try (Engine kernels = keyValueOption.open(engineOptions);
                 Fathom fathom = Fathom.load(path, kernels, new Fathom.Options(null, 1, 1))) {
             Sampling sampling = samplingOptions.applyTo(fathom.defaults());
             long start = System.nanoTime();
@@ -86,13 +89,23 @@ final class GenerateCommand implements Callable<Integer> {
                     ? fathom.generate(prompt, sampling)
                     : fathom.chat(messages(), sampling, thinkingOption.thinking(fathom));
             long firstToken = stream(reply, screen);
+            Double sinceStart = secondsSinceStart(System.nanoTime() - firstToken);
             Reply.Completed whole = reply.await();
             if (json) {
                 screen.line(Json.MAPPER.writeValueAsString(
-                        toJson(fathom, sampling, whole, firstToken - start, System.nanoTime() - start)));
+                        toJson(fathom, sampling, whole, firstToken - start, System.nanoTime() - start)
+                                .put("secondsFromStartToFirstToken", sinceStart)));
             }
             return ExitCode.OK;
         }
+    }
+
+    /** From when the launcher began, which says so ({@code fathom.started}, in seconds since 1970), to so many nanoseconds ago; null without it. */
+    private static @Nullable Double secondsSinceStart(long nanosAgo) {
+        String started = System.getProperty("fathom.started");
+        return started == null
+                ? null
+                : System.currentTimeMillis() * 1e-3 - nanosAgo * 1e-9 - Double.parseDouble(started);
     }
 
     private List<ChatMessage> messages() {
