@@ -1,16 +1,23 @@
 package dev.fathom.cli;
 
+import dev.fathom.learn.Json;
 import dev.fathom.learn.run.RunDirectory;
 import dev.fathom.plan.PlanException;
 import dev.fathom.plan.hardware.Figure;
 import dev.fathom.plan.hardware.Hardware;
 import dev.fathom.plan.hardware.HardwareCatalog;
 import dev.fathom.plan.hardware.Precision;
+import dev.fathom.plan.report.Report;
 import dev.fathom.plan.shape.ModelShape;
 import dev.fathom.plan.shape.ModelShapes;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** What the plans have in common: the device, its price, how to print. */
@@ -41,15 +48,46 @@ final class PlanOptions {
     private @Nullable String precision;
 
     @Option(names = "--json", description = "Print the plan as one JSON object.")
-    boolean json;
+    private boolean json;
+
+    @Option(
+            names = "--explain",
+            description = "Also print every constant and every figure of the device with its source.")
+    private boolean explain;
+
+    @Option(names = "--html", paramLabel = "FILE", description = "Also write the plan as an HTML page.")
+    private @Nullable Path html;
+
+    /** Prints a plan as the user wants it. */
+    void print(Screen screen, Report report, CommandSpec spec) {
+        if (json) {
+            screen.line(Json.MAPPER.writeValueAsString(report.json()));
+        } else {
+            report.text().forEach(screen::line);
+            if (explain) {
+                report.explanation().forEach(screen::line);
+            }
+        }
+        if (html != null) {
+            try {
+                Files.writeString(html, report.html(CommandText.repeating(spec)));
+            } catch (NoSuchFileException e) {
+                throw new CommandException(ExitCode.SOFTWARE, "--html: cannot write " + html + ": no such folder", e);
+            } catch (IOException e) {
+                throw new CommandException(ExitCode.SOFTWARE, "--html: cannot write " + html + ": " + e, e);
+            }
+            screen.note("page: " + html);
+        }
+    }
 
     /** The model that was named, by a run too. */
     static ModelShape shape(String model) {
         Path path = Path.of(model);
         if (!ModelShapes.BUILT_IN.contains(model) && RunDirectory.isRun(path)) {
-            return ModelShapes.find(ModelPath.find(path, null).directory().toString());
+            return ModelShapes.find(ModelPath.find(path, null).directory().toString())
+                    .named(model);
         }
-        return ModelShapes.find(model);
+        return ModelShapes.find(model).named(model);
     }
 
     /** The device, with the user's price. */

@@ -1,8 +1,6 @@
 package dev.fathom.cli;
 
-import dev.fathom.learn.Json;
 import dev.fathom.plan.Calibration;
-import dev.fathom.plan.Calibration.Constant;
 import dev.fathom.plan.Cluster;
 import dev.fathom.plan.InferenceCalibration;
 import dev.fathom.plan.PlanException;
@@ -14,11 +12,9 @@ import dev.fathom.plan.TrainingPlan;
 import dev.fathom.plan.TrainingPlanner;
 import dev.fathom.plan.TrainingRequest;
 import dev.fathom.plan.hardware.Hardware;
-import dev.fathom.plan.report.Explanation;
 import dev.fathom.plan.report.Quantity;
 import dev.fathom.plan.report.ReinforcementReport;
 import dev.fathom.plan.shape.ModelShape;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -105,11 +101,6 @@ final class PlanRlCommand implements Callable<Integer> {
                     + ReinforcementPlanner.FIRST_STAGE_STEPS + ", one pass over the published prompts.")
     private @Nullable Integer firstStage;
 
-    @Option(
-            names = "--explain",
-            description = "Also print every constant and every figure of the device with its source.")
-    private boolean explain;
-
     @Override
     public Integer call() {
         ModelShape shape = PlanOptions.shape(model);
@@ -137,17 +128,7 @@ final class PlanRlCommand implements Callable<Integer> {
                 / training.step().tokens();
         ReinforcementPlan made = new ReinforcementPlanner(InferenceCalibration.PUBLISHED)
                 .plan(shape, cluster, training.job().layout().precision(), perToken, stages());
-        Screen screen = plan.screen(spec);
-        if (options.json) {
-            screen.line(Json.MAPPER.writeValueAsString(ReinforcementReport.json(shape, made)));
-        } else {
-            ReinforcementReport.text(shape, made).forEach(screen::line);
-            if (explain) {
-                List<Constant> constants = new ArrayList<>(Calibration.PUBLISHED.constants());
-                constants.addAll(InferenceCalibration.PUBLISHED.constants());
-                Explanation.lines(constants, hardware).forEach(screen::line);
-            }
-        }
+        options.print(plan.screen(spec), new ReinforcementReport(shape, made), spec);
         return ExitCode.OK;
     }
 

@@ -1,6 +1,5 @@
 package dev.fathom.cli;
 
-import dev.fathom.learn.Json;
 import dev.fathom.plan.Calibration;
 import dev.fathom.plan.Cluster;
 import dev.fathom.plan.LayoutSearch;
@@ -8,16 +7,14 @@ import dev.fathom.plan.LayoutSearch.Candidate;
 import dev.fathom.plan.PlanException;
 import dev.fathom.plan.PublishedJob;
 import dev.fathom.plan.TrainingPhase;
-import dev.fathom.plan.TrainingPlan;
 import dev.fathom.plan.TrainingPlanner;
 import dev.fathom.plan.TrainingRequest;
 import dev.fathom.plan.hardware.Hardware;
 import dev.fathom.plan.hardware.Precision;
+import dev.fathom.plan.report.LayoutsReport;
 import dev.fathom.plan.report.Quantity;
 import dev.fathom.plan.shape.ModelShape;
 import java.util.List;
-import java.util.Locale;
-import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -28,8 +25,6 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /** {@code fathom plan search}: the best layouts of a cluster. */
 @Command(
@@ -73,7 +68,8 @@ final class PlanSearchCommand implements Callable<Integer> {
         Hardware hardware =
                 options.hardware(PublishedJob.of(model).map(PublishedJob::gpu).orElse(null));
         if (hardware == null) {
-            throw PlanException.of("--gpu", "nothing", "it: how " + model + " was trained is not known here");
+            throw PlanException.of(
+                    "--gpu", "nothing", "a device, such as h100: how " + model + " was trained is not known here");
         }
         Cluster cluster = new Cluster(hardware, Math.round(Quantity.parse("--gpus", gpus)));
         TrainingPhase phase = new TrainingRequest(
@@ -98,57 +94,14 @@ final class PlanSearchCommand implements Callable<Integer> {
                         .map(job -> job.layout().precision())
                         .filter(hardware::has)
                         .orElse(hardware.reference());
-        List<Candidate> found =
-                new LayoutSearch(new TrainingPlanner(Calibration.PUBLISHED)).search(shape, cluster, precision, phase);
+        List<Candidate> found = new LayoutSearch(new TrainingPlanner(Calibration.PUBLISHED))
+                .search(shape, cluster, precision, phase, SHOWN);
         if (found.isEmpty()) {
             throw new PlanException("--gpus: found " + cluster.devices()
                     + ", expected a number that some layout divides, with at" + " least one of the " + phase.batch()
                     + " sequences of a step (--batch) for every pipeline");
         }
-        Screen screen = plan.screen(spec);
-        ObjectNode json = Json.MAPPER.createObjectNode();
-        ArrayNode rows = json.putArray("layouts");
-        if (!options.json) {
-            screen.line("Layouts of " + shape.name() + " on " + Quantity.grouped(cluster.devices()) + " x "
-                    + hardware.title());
-            screen.line(String.format(Locale.ROOT, "  %9s %7s %9s  %s", "step", "MFU", "memory", "layout"));
-        }
-        for (Candidate candidate : found.subList(0, Math.min(SHOWN, found.size()))) {
-            double mfu = new TrainingPlan(
-                            new dev.fathom.plan.TrainingJob(shape, cluster, candidate.layout(), List.of(phase)),
-                            candidate.step(),
-                            List.of(),
-                            dev.fathom.plan.Failures.best(1e9, 1, 1))
-                    .utilisation(true);
-            if (options.json) {
-                rows.addObject()
-                        .put("layout", candidate.layout().describe(cluster.devices()))
-                        .put("stepSeconds", candidate.step().seconds())
-                        .put("mfu", mfu)
-                        .put("memoryPerGpuBytes", Math.round(candidate.step().memoryBytes()))
-                        .put("fits", candidate.fits());
-            } else {
-                screen.line(String.format(
-                        Locale.ROOT,
-                        "  %7.2f s %5.1f %% %6.1f GB  %s%s",
-                        candidate.step().seconds(),
-                        mfu * 100,
-                        candidate.step().memoryBytes() / 1e9,
-                        candidate.layout().describe(cluster.devices()),
-                        candidate.fits() ? "" : "  DOES NOT FIT"));
-            }
-        }
-        if (options.json) {
-            screen.line(Json.MAPPER.writeValueAsString(json));
-        } else if (!found.getFirst().fits()) {
-            screen.line(String.format(
-                    Locale.ROOT,
-                    "No layout fits: the most frugal needs %.1f GB more per device than %s has.",
-                    (found.getFirst().step().memoryBytes()
-                                    - hardware.memoryBytes().value())
-                            / 1e9,
-                    hardware.name()));
-        }
-        return Objects.requireNonNull(found.getFirst()).fits() ? ExitCode.OK : ExitCode.USAGE;
+        options.print(plan.screen(spec), new LayoutsReport(shape, cluster, found), spec);
+        return found.getFirst().fits() ? ExitCode.OK : ExitCode.USAGE;
     }
 }

@@ -1,13 +1,11 @@
 package dev.fathom.cli;
 
-import dev.fathom.learn.Json;
 import dev.fathom.plan.InferenceCalibration;
 import dev.fathom.plan.PublishedJob;
 import dev.fathom.plan.ServingPlanner;
 import dev.fathom.plan.ServingPlanner.Workload;
 import dev.fathom.plan.hardware.Hardware;
 import dev.fathom.plan.hardware.Precision;
-import dev.fathom.plan.report.Explanation;
 import dev.fathom.plan.report.Quantity;
 import dev.fathom.plan.report.ServingReport;
 import dev.fathom.plan.shape.ModelShape;
@@ -47,13 +45,15 @@ final class PlanServeCommand implements Callable<Integer> {
     @Option(
             names = "--prefill-gpus",
             paramLabel = "N",
-            description = "GPUs of a unit that reads prompts. Default: 32 with experts, else 8.")
+            description =
+                    "GPUs of a unit that reads prompts. Default: 32 with experts, else as few as the weights fit into.")
     private @Nullable Integer prefill;
 
     @Option(
             names = "--decode-gpus",
             paramLabel = "N",
-            description = "GPUs of a unit that writes answers. Default: 144 with experts, else 8.")
+            description =
+                    "GPUs of a unit that writes answers. Default: 144 with experts, else as few as the weights fit into.")
     private @Nullable Integer decode;
 
     @Option(
@@ -91,11 +91,6 @@ final class PlanServeCommand implements Callable<Integer> {
             defaultValue = "168B")
     private String output;
 
-    @Option(
-            names = "--explain",
-            description = "Also print every constant and every figure of the device with its source.")
-    private boolean explain;
-
     @Override
     public Integer call() {
         ModelShape shape = PlanOptions.shape(model);
@@ -106,27 +101,17 @@ final class PlanServeCommand implements Callable<Integer> {
                 ? asked
                 : shape.experts() != null && hardware.has(Precision.FP8) ? Precision.FP8 : hardware.reference();
         boolean experts = shape.experts() != null;
+        ServingPlanner planner = new ServingPlanner(shape, hardware, precision, InferenceCalibration.PUBLISHED);
         Workload work = new Workload(
-                prefill != null ? prefill : experts ? 32 : 8,
-                decode != null ? decode : experts ? 144 : 8,
+                prefill != null ? prefill : experts ? 32 : planner.denseUnit(),
+                decode != null ? decode : experts ? 144 : planner.denseUnit(),
                 context,
                 hits,
                 speed,
                 ServingPlanner.redundant(shape),
                 Quantity.parse("--input-per-day", input),
                 Quantity.parse("--output-per-day", output));
-        ServingPlanner planner = new ServingPlanner(shape, hardware, precision, InferenceCalibration.PUBLISHED);
-        ServingReport report = new ServingReport(shape, hardware, planner.plan(work));
-        Screen screen = plan.screen(spec);
-        if (options.json) {
-            screen.line(Json.MAPPER.writeValueAsString(report.json()));
-        } else {
-            report.text().forEach(screen::line);
-            if (explain) {
-                Explanation.lines(InferenceCalibration.PUBLISHED.constants(), hardware)
-                        .forEach(screen::line);
-            }
-        }
+        options.print(plan.screen(spec), new ServingReport(shape, hardware, planner.plan(work)), spec);
         return ExitCode.OK;
     }
 }

@@ -1,7 +1,6 @@
 package dev.fathom.cli;
 
 import dev.fathom.engine.Engine;
-import dev.fathom.learn.Json;
 import dev.fathom.learn.recipe.Recipe;
 import dev.fathom.plan.Calibration;
 import dev.fathom.plan.PlanException;
@@ -13,11 +12,8 @@ import dev.fathom.plan.TrainingPlanner;
 import dev.fathom.plan.TrainingRequest;
 import dev.fathom.plan.hardware.Hardware;
 import dev.fathom.plan.report.Quantity;
-import dev.fathom.plan.report.TrainingPage;
 import dev.fathom.plan.report.TrainingReport;
 import dev.fathom.plan.schedule.ScheduleKind;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -30,7 +26,6 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.node.ObjectNode;
 
 /** {@code fathom plan train}: what a training takes. */
 @Command(
@@ -84,7 +79,7 @@ final class PlanTrainCommand implements Callable<Integer> {
             names = "--device",
             paramLabel = THIS_MACHINE,
             description =
-                    "this-machine: train a few steps of the recipe here for ten seconds, and plan for this machine.")
+                    "this-machine: train some steps of the recipe here for ten seconds, and plan for this machine.")
     private @Nullable String device;
 
     @Option(
@@ -100,14 +95,8 @@ final class PlanTrainCommand implements Callable<Integer> {
             description = "Also say what breaks first when the cluster grows to so many GPUs, such as 1M.")
     private @Nullable String growTo;
 
-    @Option(names = "--explain", description = "Also print every constant and figure with its source.")
-    private boolean explain;
-
-    @Option(names = "--html", paramLabel = "FILE", description = "Also write the plan as an HTML page.")
-    private @Nullable Path html;
-
     @Mixin
-    private EngineThreads engine;
+    private Measurement measurement;
 
     @Override
     public Integer call() {
@@ -133,13 +122,12 @@ final class PlanTrainCommand implements Callable<Integer> {
                 layout.choice(options.precision()));
         TrainingPlanner planner = new TrainingPlanner(Calibration.PUBLISHED);
         TrainingPlan made = request.plan(planner, published);
-        print(screen, new TrainingReport(made, Calibration.PUBLISHED), planner, null);
+        options.print(screen, new TrainingReport(made, Calibration.PUBLISHED, growth(planner, made), null), spec);
         return ExitCode.OK;
     }
 
-    private void print(Screen screen, TrainingReport report, TrainingPlanner planner, @Nullable ObjectNode extra) {
-        TrainingPlan made = report.plan();
-        Scaling.@Nullable Result growth = growTo == null
+    private Scaling.@Nullable Result growth(TrainingPlanner planner, TrainingPlan made) {
+        return growTo == null
                 ? null
                 : Scaling.grow(
                         planner,
@@ -148,34 +136,6 @@ final class PlanTrainCommand implements Callable<Integer> {
                         made.job().layout(),
                         made.job().phases().getFirst(),
                         Math.round(Quantity.parse("--grow-to", growTo)));
-        if (options.json) {
-            ObjectNode json = report.json();
-            if (extra != null) {
-                json.setAll(extra);
-            }
-            if (growth != null) {
-                json.set("growth", Json.MAPPER.valueToTree(growth));
-            }
-            screen.line(Json.MAPPER.writeValueAsString(json));
-        } else {
-            report.text(explain).forEach(screen::line);
-            if (growth != null) {
-                screen.line("");
-                TrainingReport.scaling(growth).forEach(screen::line);
-            }
-        }
-        if (html != null) {
-            write(html, TrainingPage.html(report, CommandText.repeating(spec)));
-            screen.note("page: " + html);
-        }
-    }
-
-    private static void write(Path file, String text) {
-        try {
-            Files.writeString(file, text);
-        } catch (IOException e) {
-            throw new CommandException(ExitCode.SOFTWARE, "--html: cannot write " + file + ": " + e, e);
-        }
     }
 
     /** Times real steps of the recipe and plans with the rates they reached. */
@@ -185,6 +145,7 @@ final class PlanTrainCommand implements Callable<Integer> {
         }
         if (gpus != null
                 || options.gpu != null
+                || growTo != null
                 || !layout.choice(options.precision()).equals(TrainingRequest.Choice.NONE)) {
             throw PlanException.of(
                     "--device " + THIS_MACHINE,
@@ -194,25 +155,16 @@ final class PlanTrainCommand implements Callable<Integer> {
         Recipe used = recipe.endsWith(".json") || recipe.contains("/")
                 ? Recipe.read(Path.of(recipe))
                 : Recipe.builtIn(recipe);
-        screen.note("timing real training steps of recipe " + used.name() + " for ten seconds ...");
-        try (Engine opened = engine.open()) {
-            ThisMachine machine = ThisMachine.measure(used, opened);
+        screen.note("timing real training steps of recipe " + used.name() + " for " + measurement.seconds()
+                + " seconds ...");
+        try (Engine opened = measurement.open()) {
+            ThisMachine machine = ThisMachine.measure(used, opened, measurement.seconds());
             TrainingPlanner planner = new TrainingPlanner(machine.calibration());
             TrainingPlan made = machine.plan(
                     planner,
                     model == null ? null : PlanOptions.shape(model),
                     tokens == null ? null : Double.valueOf(Quantity.parse("--tokens", tokens)));
-            ObjectNode extra = Json.MAPPER.createObjectNode();
-            extra.put("trainingSeconds", machine.warmUpSeconds() + made.days() * 86400);
-            extra.put("warmUpSeconds", machine.warmUpSeconds());
-            print(screen, new TrainingReport(made, machine.calibration()), planner, extra);
-            if (!options.json) {
-                screen.line(String.format(
-                        Locale.ROOT,
-                        "this takes %.1f s here, %.1f s of it for the compiler to warm up (without evaluation and reinforcement learning)",
-                        machine.warmUpSeconds() + made.days() * 86400,
-                        machine.warmUpSeconds()));
-            }
+            options.print(screen, new TrainingReport(made, machine.calibration(), null, machine.takes(made)), spec);
             return ExitCode.OK;
         }
     }
@@ -278,13 +230,28 @@ final class PlanTrainCommand implements Callable<Integer> {
         }
     }
 
-    /** Threads of the measurement. */
-    static final class EngineThreads {
+    /** How this machine is measured. */
+    static final class Measurement {
         @Option(
                 names = "--threads",
                 paramLabel = "N",
                 description = "With --device: threads to train with. Default: one per processor.")
         private @Nullable Integer threads;
+
+        @Option(
+                names = "--seconds",
+                paramLabel = "N",
+                description = "With --device: how long to train. A machine whose pace changes shows more of it in 30."
+                        + " Default: ${DEFAULT-VALUE}.",
+                defaultValue = "10")
+        private int seconds;
+
+        int seconds() {
+            if (seconds < 1 || seconds > 3600) {
+                throw PlanException.of("--seconds", seconds, "1 to 3600");
+            }
+            return seconds;
+        }
 
         Engine open() {
             int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;

@@ -7,6 +7,7 @@ import dev.fathom.engine.RowGroups;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Workspace;
 import dev.fathom.learn.recipe.Recipe;
+import dev.fathom.learn.stage.SteadyPace;
 import dev.fathom.learn.stage.StepTimer;
 import dev.fathom.plan.Calibration;
 import dev.fathom.plan.Cluster;
@@ -19,6 +20,7 @@ import dev.fathom.plan.TrainingPlanner;
 import dev.fathom.plan.hardware.Figure;
 import dev.fathom.plan.hardware.Hardware;
 import dev.fathom.plan.hardware.Precision;
+import dev.fathom.plan.report.TrainingReport;
 import dev.fathom.plan.schedule.ScheduleKind;
 import dev.fathom.plan.shape.ModelShape;
 import dev.fathom.plan.shape.ModelShapes;
@@ -32,11 +34,11 @@ import org.jspecify.annotations.Nullable;
  * parts of a step, measured at the recipe's shape; for another model it is an extrapolation.
  */
 record ThisMachine(StepTimer.Timing timing, Hardware hardware, Calibration calibration) {
-    private static final double SECONDS = 10;
     private static final int SIZE = 1024;
 
-    static ThisMachine measure(Recipe recipe, Engine engine) {
-        StepTimer.Timing timing = StepTimer.measure(recipe, engine, SECONDS);
+    /** @param seconds to train for */
+    static ThisMachine measure(Recipe recipe, Engine engine, int seconds) {
+        StepTimer.Timing timing = StepTimer.measure(recipe, engine, seconds);
         double product = matrixProduct(engine);
         Precision precision =
                 engine.gemm().precision() == dev.fathom.engine.Precision.BF16 ? Precision.BF16 : Precision.F32;
@@ -59,13 +61,24 @@ record ThisMachine(StepTimer.Timing timing, Hardware hardware, Calibration calib
         ModelShape shape = ModelShapes.of(recipe.name(), timing.config());
         // With all shares 1 a step would take the time of its matrix products; what it takes in fact gives the share.
         TrainingPlan ideal = new TrainingPlanner(shares(1)).plan(job(shape, hardware, timing, 1));
-        double share =
-                ideal.step().seconds() / ideal.step().tokens() * timing.tokensPerStep() / timing.secondsPerStep();
+        double share = ideal.step().seconds()
+                / ideal.step().tokens()
+                * timing.tokensPerStep()
+                / timing.pace().seconds();
         return new ThisMachine(timing, hardware, shares(share));
     }
 
-    double warmUpSeconds() {
-        return timing.warmUpSeconds();
+    /** How long a plan takes here. */
+    TrainingReport.Here takes(TrainingPlan plan) {
+        SteadyPace pace = timing.pace();
+        double warmUp = timing.warmUpSeconds();
+        double seconds = plan.days() * 86400;
+        return new TrainingReport.Here(
+                warmUp + seconds,
+                warmUp + seconds * pace.fastest() / pace.seconds(),
+                warmUp + seconds * pace.slowest() / pace.seconds(),
+                warmUp,
+                pace.varies());
     }
 
     /**
@@ -91,8 +104,7 @@ record ThisMachine(StepTimer.Timing timing, Hardware hardware, Calibration calib
     }
 
     private static Calibration shares(double share) {
-        return Calibration.PUBLISHED.withTrainingShare(
-                share, "measured here: " + (int) SECONDS + " seconds of real training steps");
+        return Calibration.PUBLISHED.withTrainingShare(share, "measured here: real training steps");
     }
 
     private static double memory() {

@@ -8,6 +8,7 @@ import dev.fathom.plan.Calibration.Constant;
 import dev.fathom.plan.InferenceCalibration;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -72,6 +73,17 @@ class PlanCommandTest {
     }
 
     @Test
+    void onThisMachine() throws Exception {
+        JsonNode plan =
+                json("plan", "train", "--device", "this-machine", "--recipe", Fathom.tinyRecipe(folder), "--json");
+        double slowest = plan.get("trainingSecondsAtSlowestPace").doubleValue();
+        double fastest = plan.get("trainingSecondsAtFastestPace").doubleValue();
+        assertThat(plan.get("warmUpSeconds").doubleValue()).isNotNegative();
+        assertThat(plan.get("trainingSeconds").doubleValue()).isBetween(fastest, slowest);
+        assertThat(fastest).isGreaterThan(plan.get("warmUpSeconds").doubleValue());
+    }
+
+    @Test
     void theOtherPlans() {
         JsonNode serving = json("plan", "serve", "deepseek-v3", "--json");
         double nodes = serving.get("prefillNodes").doubleValue()
@@ -89,6 +101,23 @@ class PlanCommandTest {
                         .get("layouts")
                         .size())
                 .isPositive();
+    }
+
+    @Test
+    void everyPlanIsAPage() throws Exception {
+        for (List<String> command : List.of(
+                List.of("plan", "serve", "deepseek-v3"),
+                List.of("plan", "rl", "deepseek-v3"),
+                List.of("plan", "search", "deepseek-v3", "--gpus", "2048"))) {
+            Path page = folder.resolve(command.get(1) + ".html");
+            List<Object> words = new ArrayList<>(command);
+            words.addAll(List.of("--html", page));
+            Fathom.Result result = Fathom.run(words.toArray());
+            assertThat(result.exitCode()).as(result.err()).isZero();
+            assertThat(Files.readString(page))
+                    .contains("deepseek-v3 on ", "What is measured by others", "./fathom plan " + command.get(1))
+                    .doesNotContain("http://", "https://", "<script", "<img");
+        }
     }
 
     @Test
@@ -145,6 +174,8 @@ class PlanCommandTest {
                 "plan train deepseek-v3 --pp 8 --ep 32            | 22.0 GB too much. The nearest layout that fits: --pp 8",
                 "plan train deepseek-v3 --gpus 8                  | GPUs are needed",
                 "plan train deepseek-v3 --gpus 2050               | the nearest is 2048",
+                "plan train deepseek-v3 --gpus 1e12               | 1 to 100000000",
+                "plan train deepseek-v3 --sequence-length 0       | --sequence-length",
                 "plan train deepseek-v3 --tokens many             | --tokens",
                 "plan train deepseek-v3 --zero 3                  | --zero",
                 "plan train deepseek-v3 --device gpu              | this-machine",

@@ -15,6 +15,9 @@ import java.util.List;
  *     communication kernels
  * @param memory share of the memory bandwidth that streaming kernels reach
  * @param logitBytes bytes per logit that pass through memory, forward and backward
+ * @param reserve gigabytes of a device that nothing of the model gets
+ * @param checkpointRate gigabytes per second that a node writes of a checkpoint
+ * @param restart seconds from a failure to the first step after it
  */
 public record Calibration(
         Constant denseLinear,
@@ -23,7 +26,10 @@ public record Calibration(
         Constant attentionBackward,
         Constant pairedSlowdown,
         Constant memory,
-        Constant logitBytes) {
+        Constant logitBytes,
+        Constant reserve,
+        Constant checkpointRate,
+        Constant restart) {
 
     /**
      * One calibrated number.
@@ -75,7 +81,22 @@ public record Calibration(
                     "logitBytes",
                     34,
                     "bytes per logit that pass through memory in a training step",
-                    "counted for an unfused cross-entropy: BF16 written 2, cast 6, softmax 8, gradient 8, cast 6, read twice 4"));
+                    "counted for an unfused cross-entropy: BF16 written 2, cast 6, softmax 8, gradient 8, cast 6, read twice 4"),
+            new Constant(
+                    "reserve",
+                    3,
+                    "GB of a device for its context, libraries' workspaces and fragmentation",
+                    "assumption, as whoever plans a cluster has to make one"),
+            new Constant(
+                    "checkpointRate",
+                    10 * 1.073741824,
+                    "GB per second that a node writes of a checkpoint",
+                    "published: Fire-Flyer AI-HPC, section VII, more than 10 GiB/s"),
+            new Constant(
+                    "restart",
+                    300,
+                    "seconds from a failure to the first step after it: found, node replaced, started again",
+                    "assumption"));
 
     /** The same for a machine whose training steps were timed: one share of its matrix product for everything a step computes. */
     public Calibration withTrainingShare(double share, String source) {
@@ -86,11 +107,24 @@ public record Calibration(
                 attentionBackward.with(1, source),
                 pairedSlowdown.with(1, source),
                 memory,
-                logitBytes);
+                logitBytes,
+                reserve.with(0.3, "assumption: what a JVM takes beside the model"),
+                checkpointRate,
+                restart);
     }
 
     /** All of them, in the order of the record. */
     public List<Constant> constants() {
-        return List.of(denseLinear, routedLinear, attention, attentionBackward, pairedSlowdown, memory, logitBytes);
+        return List.of(
+                denseLinear,
+                routedLinear,
+                attention,
+                attentionBackward,
+                pairedSlowdown,
+                memory,
+                logitBytes,
+                reserve,
+                checkpointRate,
+                restart);
     }
 }

@@ -8,9 +8,11 @@ import dev.fathom.plan.hardware.Hardware;
  * @param devices all of them
  */
 public record Cluster(Hardware hardware, long devices) {
+    private static final long MOST = 100_000_000;
+
     public Cluster {
-        if (devices < 1) {
-            throw PlanException.of("--gpus", devices, "at least 1");
+        if (devices < 1 || devices > MOST) {
+            throw PlanException.of("--gpus", devices, "1 to " + MOST);
         }
         if (devices > hardware.devicesPerNode() && devices % hardware.devicesPerNode() != 0) {
             long node = hardware.devicesPerNode();

@@ -97,14 +97,18 @@ final class InferenceModel {
      *
      * @param tokens read by the device (with tensor parallelism, by all of them together)
      * @param attended tokens that one of them sees on average
+     * @param cached tokens of the prompts that are found in a cache; their latents still have to become keys and values
      */
-    double promptSeconds(double tokens, double attended) {
+    double promptSeconds(double tokens, double attended, double cached) {
         double each = tokens / tensor;
         double attention = each
                 * shape.attentionFlops(attended, false)
                 / (hardware.gemm(wide) * calibration.promptAttention().value());
         double between = each * shape.hidden() * calibration.promptRest().value() / memory;
-        double computing = shape.layers() * (attention + between)
+        double computing = shape.layers()
+                        * (attention
+                                + between
+                                + linear(cached, shape.attention().expandingParameters()))
                 + shape.denseLayers() * linear(tokens, shape.commonMatrices(false))
                 + shape.mixtureLayers() * (linear(tokens, shape.commonMatrices(true)) + experts(tokens));
         double travel = shape.mixtureLayers() * communication.allToAll(tokens);

@@ -54,6 +54,22 @@ public record Layout(
         return schedule.stages(pipeline, interleave);
     }
 
+    /** The stages that a rank of the pipeline holds. */
+    int[] stagesOf(int rank) {
+        return switch (schedule) {
+            case ONE_F_ONE_B, ZB1P -> new int[] {rank};
+            case INTERLEAVED -> {
+                int[] stages = new int[interleave];
+                for (int i = 0; i < stages.length; i++) {
+                    stages[i] = i * pipeline + rank;
+                }
+                yield stages;
+            }
+            case DUALPIPE -> new int[] {rank, pipeline - 1 - rank};
+            case DUALPIPE_V -> new int[] {rank, 2 * pipeline - 1 - rank};
+        };
+    }
+
     /** The same for longer sequences: as many tokens per device, spread over more devices. */
     public Layout withContext(int devices) {
         return new Layout(

@@ -1,5 +1,6 @@
 package dev.fathom.plan;
 
+import dev.fathom.plan.TrainingPlanner.Outline;
 import dev.fathom.plan.hardware.Precision;
 import dev.fathom.plan.schedule.ScheduleKind;
 import dev.fathom.plan.shape.Experts;
@@ -8,6 +9,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.function.ToDoubleFunction;
 
 /** Tries layouts: powers of two for PP, EP and TP, the schedules that make sense, one to four sequences per micro-batch. */
 public final class LayoutSearch {
@@ -27,13 +30,104 @@ public final class LayoutSearch {
     /**
      * A layout and what a step of it takes.
      *
-     * @param fits whether it fits into memory
+     * @param job of which it is the layout
      */
-    public record Candidate(Layout layout, StepPlan step, boolean fits) {}
+    public record Candidate(TrainingJob job, StepPlan step) {
+        public Layout layout() {
+            return job.layout();
+        }
 
-    /** All possible layouts that fit, the fastest first; if none fits, those that come nearest. */
-    public List<Candidate> search(ModelShape shape, Cluster cluster, Precision precision, TrainingPhase phase) {
-        List<Candidate> found = new ArrayList<>();
+        public boolean fits() {
+            return step.memoryBytes() <= job.cluster().hardware().memoryBytes().value();
+        }
+
+        /** Causal. */
+        public double utilisation() {
+            return TrainingPlan.utilisation(job, step, true);
+        }
+    }
+
+    /**
+     * The best layouts: the fastest that fit, the fastest first; if none fits, those that need the least memory.
+     *
+     * @param most how many
+     */
+    public List<Candidate> search(
+            ModelShape shape, Cluster cluster, Precision precision, TrainingPhase phase, int most) {
+        List<Outline> outlines = outlines(shape, cluster, precision, phase);
+        double capacity = cluster.hardware().memoryBytes().value();
+        List<Candidate> fitting = least(
+                outlines.stream().filter(o -> o.leastBytes() <= capacity).toList(),
+                Outline::leastSeconds,
+                StepPlan::seconds,
+                Candidate::fits,
+                most);
+        return fitting.isEmpty()
+                ? least(outlines, Outline::leastBytes, StepPlan::memoryBytes, candidate -> true, most)
+                : fitting;
+    }
+
+    /** The fitting layout with the fewest changes, counted in doublings. */
+    Optional<Candidate> nearest(ModelShape shape, Cluster cluster, Layout asked, TrainingPhase phase) {
+        return outlines(shape, cluster, asked.precision(), phase).stream()
+                .sorted(Comparator.comparingDouble((Outline o) -> distance(o.layout(), asked))
+                        .thenComparingDouble(Outline::leastSeconds))
+                .map(this::simulate)
+                .filter(Candidate::fits)
+                .findFirst();
+    }
+
+    private static double distance(Layout a, Layout b) {
+        return Math.abs(doublings(a.pipeline(), b.pipeline()))
+                + Math.abs(doublings(a.expert(), b.expert()))
+                + Math.abs(doublings(a.tensor(), b.tensor()))
+                + Math.abs(doublings(a.microBatch(), b.microBatch()))
+                + (a.schedule() == b.schedule() ? 0 : 0.5)
+                + (a.recomputation() == b.recomputation() ? 0 : 0.5);
+    }
+
+    private static double doublings(int a, int b) {
+        return Math.log((double) a / Math.max(1, b)) / Math.log(2);
+    }
+
+    /**
+     * The accepted candidates of least value. Simulating is what takes time, so they are simulated in the order of a lower bound, and only as
+     * long as that is below the worst of the best.
+     */
+    private List<Candidate> least(
+            List<Outline> outlines,
+            ToDoubleFunction<Outline> bound,
+            ToDoubleFunction<StepPlan> value,
+            Predicate<Candidate> accepted,
+            int most) {
+        Comparator<Candidate> order = Comparator.comparingDouble(c -> value.applyAsDouble(c.step()));
+        List<Candidate> best = new ArrayList<>();
+        for (Outline outline :
+                outlines.stream().sorted(Comparator.comparingDouble(bound)).toList()) {
+            if (best.size() == most
+                    && bound.applyAsDouble(outline)
+                            >= value.applyAsDouble(best.getLast().step())) {
+                break;
+            }
+            Candidate candidate = simulate(outline);
+            if (accepted.test(candidate)) {
+                best.add(candidate);
+                best.sort(order);
+                if (best.size() > most) {
+                    best.removeLast();
+                }
+            }
+        }
+        return best;
+    }
+
+    private Candidate simulate(Outline outline) {
+        return new Candidate(outline.job(), planner.simulate(outline));
+    }
+
+    /** All that are possible. */
+    private List<Outline> outlines(ModelShape shape, Cluster cluster, Precision precision, TrainingPhase phase) {
+        List<Outline> found = new ArrayList<>();
         for (int pipeline : PIPELINES) {
             for (int tensor : TENSORS) {
                 for (int expert : EXPERTS) {
@@ -42,21 +136,14 @@ public final class LayoutSearch {
                             for (ScheduleKind schedule : schedules(pipeline, expert)) {
                                 Layout layout = new Layout(
                                         pipeline, expert, tensor, 1, schedule, 2, micro, 1, recomputation, precision);
-                                candidate(shape, cluster, layout, phase).ifPresent(found::add);
+                                outline(shape, cluster, layout, phase).ifPresent(found::add);
                             }
                         }
                     }
                 }
             }
         }
-        boolean any = found.stream().anyMatch(Candidate::fits);
-        return found.stream()
-                .filter(c -> c.fits || !any)
-                .sorted(
-                        any
-                                ? Comparator.comparingDouble(c -> c.step.seconds())
-                                : Comparator.comparingDouble(c -> c.step.memoryBytes()))
-                .toList();
+        return found;
     }
 
     private static List<ScheduleKind> schedules(int pipeline, int expert) {
@@ -68,7 +155,7 @@ public final class LayoutSearch {
                 : List.of(ScheduleKind.ONE_F_ONE_B, ScheduleKind.INTERLEAVED, ScheduleKind.ZB1P);
     }
 
-    private Optional<Candidate> candidate(ModelShape shape, Cluster cluster, Layout layout, TrainingPhase phase) {
+    private Optional<Outline> outline(ModelShape shape, Cluster cluster, Layout layout, TrainingPhase phase) {
         Experts experts = shape.experts();
         if ((layout.expert() > 1 && experts == null)
                 || layout.tensor() > cluster.hardware().devicesPerNode()
@@ -88,12 +175,7 @@ public final class LayoutSearch {
             return Optional.empty(); // hopeless, no need to simulate
         }
         try {
-            TrainingPlanner.check(shape, cluster, layout, phase);
-            StepPlan step = planner.step(new TrainingJob(shape, cluster, layout, List.of(phase)), phase);
-            return Optional.of(new Candidate(
-                    layout,
-                    step,
-                    step.memoryBytes() <= cluster.hardware().memoryBytes().value()));
+            return Optional.of(planner.outline(new TrainingJob(shape, cluster, layout, List.of(phase)), phase));
         } catch (PlanException impossible) {
             return Optional.empty();
         }

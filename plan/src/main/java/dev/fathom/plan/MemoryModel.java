@@ -10,54 +10,59 @@ import java.util.Map;
 
 /** Bytes on the fullest device, by what they are for. */
 final class MemoryModel {
-    /** Device context, libraries' workspaces, fragmentation. An assumption, as the planner of a cluster has to make one. */
-    private static final double RESERVE = 3e9;
-
     private final ModelShape shape;
     private final Layout layout;
+    private final double reserve;
 
-    MemoryModel(ModelShape shape, Layout layout) {
+    MemoryModel(ModelShape shape, Layout layout, Calibration calibration) {
         this.shape = shape;
         this.layout = layout;
+        reserve = calibration.reserve().value() * 1e9;
     }
 
     /**
-     * Bytes of the fullest rank.
+     * Bytes of the fullest rank by component, in the order in which they are shown.
      *
-     * @param bytes by component, in the order in which they are shown
-     * @param rank which it is
-     */
-    record Memory(Map<String, Double> bytes, int rank) {
-        double total() {
-            return bytes.values().stream().mapToDouble(x -> x).sum();
-        }
-    }
-
-    /**
      * @param timeline tells how many micro-batches are under way where
      * @param tokens of a micro-batch, after context parallelism
      * @param replicas devices with the same common parameters, in one direction
      */
-    Memory fullest(List<StagePart> parts, Timeline timeline, double tokens, int replicas) {
-        Memory fullest = null;
-        for (int rank = 0; rank < timeline.ranks().size(); rank++) {
-            Memory memory = of(rank, parts, timeline, tokens, replicas);
-            if (fullest == null || memory.total() > fullest.total()) {
+    Map<String, Double> fullest(List<StagePart> parts, Timeline timeline, double tokens, int replicas) {
+        Map<String, Double> fullest = Map.of();
+        for (int rank = 0; rank < layout.pipeline(); rank++) {
+            double activations =
+                    timeline.peak(rank, stage -> activationBytes(parts.get(stage), tokens / layout.tensor()));
+            Map<String, Double> memory = of(rank, parts, activations, tokens, replicas);
+            if (total(memory) > total(fullest)) {
                 fullest = memory;
             }
-        }
-        if (fullest == null) {
-            throw new IllegalArgumentException("a timeline without ranks");
         }
         return fullest;
     }
 
-    private Memory of(int rank, List<StagePart> parts, Timeline timeline, double tokens, int replicas) {
+    /** What the fullest rank needs at the very least, whatever the order of its work: with one micro-batch under way. */
+    double least(List<StagePart> parts, double tokens, int replicas) {
+        double least = 0;
+        for (int rank = 0; rank < layout.pipeline(); rank++) {
+            double activations = 0;
+            for (int stage : layout.stagesOf(rank)) {
+                activations = Math.max(activations, activationBytes(parts.get(stage), tokens / layout.tensor()));
+            }
+            least = Math.max(least, total(of(rank, parts, activations, tokens, replicas)));
+        }
+        return least;
+    }
+
+    private static double total(Map<String, Double> bytes) {
+        return bytes.values().stream().mapToDouble(x -> x).sum();
+    }
+
+    private Map<String, Double> of(int rank, List<StagePart> parts, double activations, double tokens, int replicas) {
         double common = 0;
         double tables = 0;
         double routed = 0;
         int heads = 0;
-        for (int stage : stagesOf(rank)) {
+        for (int stage : layout.stagesOf(rank)) {
             StagePart part = parts.get(stage);
             common += (double) part.commonParameters(shape) / layout.tensor();
             tables += (double) part.tableParameters(shape) / layout.tensor();
@@ -79,7 +84,7 @@ final class MemoryModel {
         bytes.put("master weights", sharded * 4);
         // DeepSeek-V3 keeps both moments in BF16 (section 3.3.2), others in FP32.
         bytes.put("moments", sharded * (narrow ? 4 : 8));
-        bytes.put("activations", timeline.peak(rank, stage -> activationBytes(parts.get(stage), perDevice)));
+        bytes.put("activations", activations);
         // The logits and their gradient, and what is on its way to and from experts, twice for two directions.
         Experts experts = shape.experts();
         double travelling = experts == null || layout.expert() == 1
@@ -89,25 +94,8 @@ final class MemoryModel {
                         * shape.hidden()
                         * 3.0
                         * (layout.schedule().isPaired() ? 2 : 1);
-        bytes.put("buffers", heads * perDevice * shape.vocabulary() * 4.0 * 2 + travelling + RESERVE);
-        return new Memory(bytes, rank);
-    }
-
-    /** The stages of a rank. */
-    private int[] stagesOf(int rank) {
-        int ranks = layout.pipeline();
-        return switch (layout.schedule()) {
-            case ONE_F_ONE_B, ZB1P -> new int[] {rank};
-            case INTERLEAVED -> {
-                int[] stages = new int[layout.interleave()];
-                for (int i = 0; i < stages.length; i++) {
-                    stages[i] = i * ranks + rank;
-                }
-                yield stages;
-            }
-            case DUALPIPE -> new int[] {rank, ranks - 1 - rank};
-            case DUALPIPE_V -> new int[] {rank, 2 * ranks - 1 - rank};
-        };
+        bytes.put("buffers", heads * perDevice * shape.vocabulary() * 4.0 * 2 + travelling + reserve);
+        return bytes;
     }
 
     /** What one micro-batch leaves in a stage for its backward pass (DeepSeek-V3 sections 3.2.3 and 3.3.3 for the FP8 recipe). */

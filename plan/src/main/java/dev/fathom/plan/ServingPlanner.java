@@ -67,6 +67,17 @@ public final class ServingPlanner {
         return shape.experts() == null ? 0 : shape.experts().routed() / 8;
     }
 
+    /** Devices of a unit that serves a dense model: eight, or as many times two as it takes for weights to leave a quarter of the memory. */
+    public int denseUnit() {
+        int devices = 8;
+        while (shape.attention().heads() % (2 * devices) == 0
+                && model(devices, 0).weightBytes()
+                        > 0.75 * hardware.memoryBytes().value()) {
+            devices *= 2;
+        }
+        return devices;
+    }
+
     /**
      * A plan.
      *
@@ -178,13 +189,15 @@ public final class ServingPlanner {
         return 2 * shape.layers() * 3.0 * batch * picks * shape.hidden() / bytesPerSecond;
     }
 
-    /** Prompt tokens that a device reads per second of an average hour, those included that are found in a cache and cost nothing. */
+    /** Prompt tokens that a device reads per second of an average hour, those included that are found in a cache. */
     private double promptsPerSecond(Workload work) {
         InferenceModel reader = model(work.prefillDevices(), work.redundant());
         int split = shape.experts() == null ? work.prefillDevices() : 1;
         // A token sees the cached part of its prompt and on average half of the rest.
         double attended = work.promptTokens() * (work.cacheHits() + (1 - work.cacheHits()) / 2);
-        double seconds = reader.promptSeconds(PROMPT_BATCH * split, attended);
+        double tokens = PROMPT_BATCH * split;
+        double cached = tokens * work.cacheHits() / (1 - work.cacheHits());
+        double seconds = reader.promptSeconds(tokens, attended, cached);
         return PROMPT_BATCH
                 / seconds
                 * balance(work.prefillDevices())

@@ -43,16 +43,25 @@ public record TrainingPlan(TrainingJob job, StepPlan step, List<PhaseCost> phase
 
     /** FLOP/s of one device that count for MFU. */
     public double flopsPerDevice(boolean causal) {
-        return flopPerToken(causal)
+        return flopsPerDevice(job, step, causal);
+    }
+
+    /** Model FLOPs utilisation against the BF16 peak; causal counts the attention that is needed, the other all of it. */
+    public double utilisation(boolean causal) {
+        return utilisation(job, step, causal);
+    }
+
+    private static double flopsPerDevice(TrainingJob job, StepPlan step, boolean causal) {
+        return job.shape().trainingFlops(job.phases().getFirst().sequenceLength(), causal)
                 * step.tokens()
                 / step.seconds()
                 / job.cluster().devices();
     }
 
-    /** Model FLOPs utilisation against the BF16 peak; causal counts the attention that is needed, the other all of it. */
-    public double utilisation(boolean causal) {
+    /** The same for a step that is not planned further. */
+    static double utilisation(TrainingJob job, StepPlan step, boolean causal) {
         Hardware hardware = job.cluster().hardware();
-        return flopsPerDevice(causal) / hardware.peak(hardware.reference());
+        return flopsPerDevice(job, step, causal) / hardware.peak(hardware.reference());
     }
 
     /** Hours per trillion tokens of the main phase. */

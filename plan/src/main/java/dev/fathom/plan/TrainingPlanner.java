@@ -13,12 +13,6 @@ import java.util.List;
 
 /** Plans training: layout, pipeline, memory, step time, hours. */
 public final class TrainingPlanner {
-    /** Bytes per second that one node writes of a checkpoint (Fire-Flyer AI-HPC, section VII: more than 10 GiB/s). */
-    private static final double CHECKPOINT_RATE = 10.0 * (1L << 30);
-
-    /** From a failure to the first step after it: found, node replaced, started again. An assumption. */
-    private static final double RESTART_SECONDS = 300;
-
     private final Calibration calibration;
 
     public TrainingPlanner(Calibration calibration) {
@@ -67,12 +61,41 @@ public final class TrainingPlanner {
 
     /** One step of a phase, whether or not it fits into memory. */
     public StepPlan step(TrainingJob job, TrainingPhase phase) {
+        return simulate(outline(job, phase));
+    }
+
+    /**
+     * A step before its pipeline is simulated, with bounds that tell whether simulating it is worth while.
+     *
+     * @param tokens of a micro-batch on the devices that share its matrices
+     * @param optimizer seconds
+     * @param leastSeconds of the step: what the busiest rank computes, as if it never waited
+     * @param leastBytes of the fullest device
+     */
+    record Outline(
+            TrainingJob job,
+            TrainingPhase phase,
+            Layout layout,
+            List<StagePart> parts,
+            List<StageCost> costs,
+            int microBatches,
+            double tokens,
+            double optimizer,
+            double leastSeconds,
+            double leastBytes) {
+        int replicas() {
+            return layout.replicas(job.cluster().devices());
+        }
+    }
+
+    /** @throws PlanException if the layout is impossible */
+    Outline outline(TrainingJob job, TrainingPhase phase) {
         Layout layout = job.layout().withContext(Math.max(job.layout().context(), phase.context()));
         ModelShape shape = job.shape();
         Hardware hardware = job.cluster().hardware();
         check(shape, job.cluster(), layout, phase);
-        int data = layout.data(job.cluster().devices());
-        int microBatches = phase.batch() / data / layout.microBatch();
+        long devices = job.cluster().devices();
+        int microBatches = phase.batch() / layout.data(devices) / layout.microBatch();
         double tokens = (double) layout.microBatch() * phase.sequenceLength() / layout.context();
 
         ComputeModel compute = new ComputeModel(shape, hardware, layout, calibration);
@@ -81,19 +104,56 @@ public final class TrainingPlanner {
         List<StageCost> costs = parts.stream()
                 .map(part -> compute.cost(part, tokens, phase.sequenceLength()))
                 .toList();
+        double optimizer = optimizer(shape, hardware, layout, parts, layout.replicas(devices));
+        return new Outline(
+                job,
+                phase,
+                layout,
+                parts,
+                costs,
+                microBatches,
+                tokens,
+                optimizer,
+                leastSeconds(layout, costs, microBatches) + optimizer,
+                new MemoryModel(shape, layout, calibration).least(parts, tokens, layout.replicas(devices)));
+    }
+
+    /** Chunks alone wait for their all-to-all, overlapped ones compute longer: at least the shorter of the two. */
+    private double leastSeconds(Layout layout, List<StageCost> costs, int microBatches) {
+        double slowdown = calibration.pairedSlowdown().value();
+        double busiest = 0;
+        for (int rank = 0; rank < layout.pipeline(); rank++) {
+            double seconds = 0;
+            for (int stage : layout.stagesOf(rank)) {
+                StageCost cost = costs.get(stage);
+                double back = cost.input() + cost.weight();
+                seconds += layout.schedule().isPaired()
+                        ? Math.min(slowdown * cost.forward(), cost.forward() + cost.allToAll())
+                                + Math.min(slowdown * back, back + cost.allToAll())
+                        : cost.forward() + back + 2 * cost.allToAll();
+            }
+            busiest = Math.max(busiest, seconds);
+        }
+        // Each direction of DualPipe takes half of the micro-batches through both of a rank's stages.
+        return busiest * microBatches / layout.mirrors();
+    }
+
+    StepPlan simulate(Outline outline) {
+        Layout layout = outline.layout;
+        ModelShape shape = outline.job.shape();
+        ComputeModel compute = new ComputeModel(shape, outline.job.cluster().hardware(), layout, calibration);
         Timeline timeline = Simulator.run(
-                Schedules.make(layout.schedule(), layout.pipeline(), microBatches, layout.interleave()),
-                compute.times(costs, tokens));
-        MemoryModel memory = new MemoryModel(shape, layout);
-        int replicas = layout.replicas(job.cluster().devices());
+                Schedules.make(layout.schedule(), layout.pipeline(), outline.microBatches, layout.interleave()),
+                compute.times(outline.costs, outline.tokens));
         return new StepPlan(
                 timeline,
-                costs,
-                parts,
-                optimizer(shape, hardware, layout, parts, replicas),
-                phase.tokensPerStep(),
-                memory.fullest(parts, timeline, tokens, replicas).bytes(),
-                microBatches);
+                outline.costs,
+                outline.parts,
+                outline.optimizer,
+                outline.phase.tokensPerStep(),
+                new MemoryModel(shape, layout, calibration)
+                        .fullest(outline.parts, timeline, outline.tokens, outline.replicas()),
+                outline.microBatches);
     }
 
     /** Computing of one micro-batch in all stages of the slowest rank; of equal ones the split with the shorter longest stage is better. */
@@ -103,13 +163,11 @@ public final class TrainingPlanner {
         double longest = 0;
         for (int rank = 0; rank < layout.pipeline(); rank++) {
             double seconds = 0;
-            for (int stage = 0; stage < parts.size(); stage++) {
-                if (holds(layout, rank, stage)) {
-                    StageCost cost = compute.cost(parts.get(stage), tokens, length);
-                    double stageSeconds = cost.forward() + cost.input() + cost.weight();
-                    longest = Math.max(longest, stageSeconds);
-                    seconds += stageSeconds;
-                }
+            for (int stage : layout.stagesOf(rank)) {
+                StageCost cost = compute.cost(parts.get(stage), tokens, length);
+                double stageSeconds = cost.forward() + cost.input() + cost.weight();
+                longest = Math.max(longest, stageSeconds);
+                seconds += stageSeconds;
             }
             slowest = Math.max(slowest, seconds);
         }
@@ -122,16 +180,13 @@ public final class TrainingPlanner {
         double memoryRate =
                 hardware.memoryBytesPerSecond().value() * calibration.memory().value();
         double slowest = 0;
-        int ranks = layout.pipeline();
-        for (int rank = 0; rank < ranks; rank++) {
+        for (int rank = 0; rank < layout.pipeline(); rank++) {
             double common = 0;
             double routed = 0;
-            for (int s = 0; s < parts.size(); s++) {
-                if (holds(layout, rank, s)) {
-                    StagePart part = parts.get(s);
-                    common += (part.commonParameters(shape) + part.tableParameters(shape)) / (double) layout.tensor();
-                    routed += part.routedParameters(shape) / (double) layout.expert() / layout.tensor();
-                }
+            for (int stage : layout.stagesOf(rank)) {
+                StagePart part = parts.get(stage);
+                common += (part.commonParameters(shape) + part.tableParameters(shape)) / (double) layout.tensor();
+                routed += part.routedParameters(shape) / (double) layout.expert() / layout.tensor();
             }
             int perNode = Math.max(1, hardware.devicesPerNode() / layout.tensor());
             int copies = replicas * layout.mirrors();
@@ -153,26 +208,20 @@ public final class TrainingPlanner {
         return slowest;
     }
 
-    private static boolean holds(Layout layout, int rank, int stage) {
-        int ranks = layout.pipeline();
-        return switch (layout.schedule()) {
-            case ONE_F_ONE_B, ZB1P, INTERLEAVED -> stage % ranks == rank;
-            case DUALPIPE -> stage == rank || stage == ranks - 1 - rank;
-            case DUALPIPE_V -> stage == rank || stage == 2 * ranks - 1 - rank;
-        };
-    }
-
     /** What failures cost a cluster that trains a model, with the best checkpoint interval. */
     public Failures failures(ModelShape shape, Cluster cluster, Layout layout) {
         double between = cluster.hardware().nodeHoursBetweenFailures().value() * 3600 / cluster.nodes();
-        return Failures.best(between, checkpointSeconds(shape, cluster, layout), RESTART_SECONDS);
+        return Failures.best(
+                between,
+                checkpointSeconds(shape, cluster, layout),
+                calibration.restart().value());
     }
 
     /** FP32 weights and both moments, written by all nodes at once. */
-    private static double checkpointSeconds(ModelShape shape, Cluster cluster, Layout layout) {
+    private double checkpointSeconds(ModelShape shape, Cluster cluster, Layout layout) {
         double bytes = (double) (shape.parameters() + shape.predictionParameters())
                 * (4 + (layout.precision() == Precision.FP8 ? 4 : 8));
-        return bytes / cluster.nodes() / CHECKPOINT_RATE;
+        return bytes / cluster.nodes() / (calibration.checkpointRate().value() * 1e9);
     }
 
     /** Refuses a layout that cannot be, naming what is wrong and the nearest number that is not. */

@@ -5,7 +5,6 @@ import dev.fathom.plan.hardware.Precision;
 import dev.fathom.plan.schedule.ScheduleKind;
 import dev.fathom.plan.shape.ModelShape;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -80,7 +79,8 @@ public record TrainingRequest(
             throw PlanException.of(
                     device == null ? "--gpu" : "--gpus",
                     "nothing",
-                    "it: how " + shape.name() + " was trained is not known here");
+                    (device == null ? "a device, such as h100" : "a number, such as 8") + ": how " + shape.name()
+                            + " was trained is not known here");
         }
         return new Cluster(device, count);
     }
@@ -111,8 +111,11 @@ public record TrainingRequest(
         } else {
             phases.set(0, changed);
         }
-        if (changed.sequenceLength() < 1 || changed.batch() < 1) {
-            throw PlanException.of("--batch", changed.batch(), "at least one sequence of at least one token");
+        if (changed.batch() < 1) {
+            throw PlanException.of("--batch", changed.batch(), "at least 1");
+        }
+        if (changed.sequenceLength() < 1) {
+            throw PlanException.of("--sequence-length", changed.sequenceLength(), "at least 1");
         }
         return phases;
     }
@@ -177,7 +180,7 @@ public record TrainingRequest(
 
     private LayoutSearch.Candidate search(
             TrainingPlanner planner, Cluster cluster, Precision precision, TrainingPhase phase) {
-        List<LayoutSearch.Candidate> found = new LayoutSearch(planner).search(shape, cluster, precision, phase);
+        List<LayoutSearch.Candidate> found = new LayoutSearch(planner).search(shape, cluster, precision, phase, 1);
         double least = (shape.parameters() + shape.predictionParameters()) * 5.0 / cluster.devices();
         if (found.isEmpty() && least > cluster.hardware().memoryBytes().value()) {
             throw new PlanException(String.format(
@@ -214,38 +217,22 @@ public record TrainingRequest(
         return best;
     }
 
-    /** The fitting layout with the fewest changes, counted in doublings. */
     private String nearest(TrainingPlanner planner, Cluster cluster, Layout asked, TrainingPhase phase) {
         if (!cluster.hardware().has(asked.precision())) {
             return "";
         }
         return new LayoutSearch(planner)
-                .search(shape, cluster, asked.precision(), phase).stream()
-                        .filter(LayoutSearch.Candidate::fits)
-                        .min(Comparator.comparingDouble(c -> distance(c.layout(), asked)))
-                        .map(c -> ". The nearest layout that fits: --pp "
-                                + c.layout().pipeline() + " --ep "
-                                + c.layout().expert() + " --tp " + c.layout().tensor() + " --schedule "
-                                + c.layout().schedule().key()
-                                + (c.layout().schedule() == ScheduleKind.INTERLEAVED
-                                        ? " --interleave " + c.layout().interleave()
-                                        : "")
-                                + " --micro-batch " + c.layout().microBatch() + " --recompute "
-                                + c.layout().recomputation().key())
-                        .orElse(". No layout of " + shape.name() + " fits " + cluster.devices() + " x "
-                                + cluster.hardware().name());
-    }
-
-    private static double distance(Layout a, Layout b) {
-        return Math.abs(doublings(a.pipeline(), b.pipeline()))
-                + Math.abs(doublings(a.expert(), b.expert()))
-                + Math.abs(doublings(a.tensor(), b.tensor()))
-                + Math.abs(doublings(a.microBatch(), b.microBatch()))
-                + (a.schedule() == b.schedule() ? 0 : 0.5)
-                + (a.recomputation() == b.recomputation() ? 0 : 0.5);
-    }
-
-    private static double doublings(int a, int b) {
-        return Math.log((double) a / Math.max(1, b)) / Math.log(2);
+                .nearest(shape, cluster, asked, phase)
+                .map(c -> ". The nearest layout that fits: --pp "
+                        + c.layout().pipeline() + " --ep "
+                        + c.layout().expert() + " --tp " + c.layout().tensor() + " --schedule "
+                        + c.layout().schedule().key()
+                        + (c.layout().schedule() == ScheduleKind.INTERLEAVED
+                                ? " --interleave " + c.layout().interleave()
+                                : "")
+                        + " --micro-batch " + c.layout().microBatch() + " --recompute "
+                        + c.layout().recomputation().key())
+                .orElse(". No layout of " + shape.name() + " fits " + cluster.devices() + " x "
+                        + cluster.hardware().name() + " and " + phase.batch() + " sequences per step");
     }
 }

@@ -8,6 +8,8 @@ import dev.fathom.learn.task.Tasks;
 import dev.fathom.model.DeepseekModel;
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.tokenizer.Tokenizer;
+import java.lang.management.CompilationMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -21,22 +23,17 @@ public final class StepTimer {
      * @param config of the recipe's model, with its vocabulary
      * @param options of the recipe's pre-training
      * @param steps of the whole stage
-     * @param secondsPerStep median of the second half of the measurement
+     * @param pace of the measurement, its first quarter left out
      * @param tokensPerStep mean
-     * @param warmUpSeconds that the first steps took longer, once per run
+     * @param warmUpSeconds that the steps took longer until now, once per run
      */
     public record Timing(
             DeepseekConfig config,
             PretrainOptions options,
             long steps,
-            double secondsPerStep,
+            SteadyPace pace,
             double tokensPerStep,
-            double warmUpSeconds) {
-        /** Seconds the recipe's pre-training takes. */
-        public double stageSeconds() {
-            return warmUpSeconds + steps * secondsPerStep;
-        }
-    }
+            double warmUpSeconds) {}
 
     /** @param seconds to measure for */
     public static Timing measure(Recipe recipe, Engine engine, double seconds) {
@@ -50,9 +47,11 @@ public final class StepTimer {
 
         long steps = Math.ceilDiv(options.tokens(), options.batchTokens());
         List<Double> durations = new ArrayList<>();
+        List<Double> compiling = new ArrayList<>();
         long tokens = 0;
         double spent = 0;
         while (spent < seconds && durations.size() < steps) {
+            double compiled = compilerSeconds();
             long start = System.nanoTime();
             List<TrainingSequence> documents = text.step(durations.size());
             long targets =
@@ -66,20 +65,31 @@ public final class StepTimer {
                             durations.size() + 1L)
                     .tokens();
             durations.add((System.nanoTime() - start) * 1e-9);
+            compiling.add(compilerSeconds() - compiled);
             spent += durations.getLast();
         }
-        double steady = median(durations.subList(durations.size() / 2, durations.size()));
+        SteadyPace pace = SteadyPace.of(warm(durations), warm(compiling));
         return new Timing(
                 model.config(),
                 options,
                 steps,
-                steady,
+                pace,
                 (double) tokens / durations.size(),
-                Math.max(0, spent - steady * durations.size()));
+                Math.max(0, spent - pace.seconds() * durations.size()));
     }
 
-    private static double median(List<Double> values) {
-        double[] sorted = values.stream().mapToDouble(x -> x).sorted().toArray();
-        return sorted[sorted.length / 2];
+    /** Without the first quarter, which the interpreter took part in. */
+    private static double[] warm(List<Double> values) {
+        return values.subList(values.size() / 4, values.size()).stream()
+                .mapToDouble(x -> x)
+                .toArray();
+    }
+
+    /** Time the just-in-time compiler has worked; 0 on a JVM that has none or does not say. */
+    private static double compilerSeconds() {
+        CompilationMXBean compiler = ManagementFactory.getCompilationMXBean();
+        return compiler != null && compiler.isCompilationTimeMonitoringSupported()
+                ? compiler.getTotalCompilationTime() * 1e-3
+                : 0;
     }
 }

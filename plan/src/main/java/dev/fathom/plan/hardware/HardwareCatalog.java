@@ -34,7 +34,9 @@ public final class HardwareCatalog {
         Path file = Path.of(device);
         if (!device.endsWith(".json") || !Files.isRegularFile(file)) {
             throw PlanException.of(
-                    "--gpu", "\"" + device + "\"", "a JSON file or one of " + String.join(", ", BUILT_IN));
+                    "--gpu",
+                    "\"" + device + "\"",
+                    "a JSON file that is there, or one of " + String.join(", ", BUILT_IN));
         }
         return parse(Json.readObject(file, HardwareFileException::new), file.toString());
     }

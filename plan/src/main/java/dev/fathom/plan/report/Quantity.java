@@ -3,9 +3,10 @@ package dev.fathom.plan.report;
 import dev.fathom.plan.PlanException;
 import java.util.Locale;
 
-/** Numbers as people write them: {@code 14.8T}, {@code 67.5 GB}. */
+/** Numbers as people read and write them. */
 public final class Quantity {
     private static final String[] PREFIXES = {"", "K", "M", "G", "T", "P"};
+    private static final String[] SCALES = {"", "K", "M", "B", "T"};
 
     private Quantity() {}
 
@@ -33,17 +34,49 @@ public final class Quantity {
         throw PlanException.of(option, "\"" + text + "\"", "a number above 0, such as 4000000, 300B or 14.8T");
     }
 
-    /** Three or four significant digits and a prefix. */
+    /** Three significant digits and a prefix: {@code 1.98 P}. */
     public static String of(double value) {
-        int prefix = 0;
+        return scaled(value, PREFIXES, " ");
+    }
+
+    /** As models and tokens are counted: {@code 36.6B}, {@code 14.8T}. */
+    public static String count(double value) {
+        return scaled(value, SCALES, "");
+    }
+
+    private static String scaled(double value, String[] units, String gap) {
+        int unit = 0;
         double rest = value;
-        while (Math.abs(rest) >= 999.95 && prefix < PREFIXES.length - 1) {
+        while (Math.abs(rest) >= 999.5 && unit < units.length - 1) {
             rest /= 1000;
-            prefix++;
+            unit++;
         }
-        String digits = String.format(
-                Locale.ROOT, rest >= 100 || prefix == 0 && rest == Math.rint(rest) ? "%.0f" : "%.1f", rest);
-        return prefix == 0 ? digits : digits + " " + PREFIXES[prefix];
+        String format =
+                rest >= 99.95 || unit == 0 && rest == Math.rint(rest) ? "%.0f" : rest >= 9.995 ? "%.1f" : "%.2f";
+        return fixed(format, rest) + (unit == 0 ? "" : gap + units[unit]);
+    }
+
+    /** {@code 67.5 GB}, {@code 2.7 MB}. */
+    static String bytes(double bytes) {
+        return bytes >= 1e8 || bytes == 0 ? fixed("%.1f GB", bytes / 1e9) : fixed("%.1f MB", bytes / 1e6);
+    }
+
+    /** Of a step: {@code 19.879 s}, {@code 72.0 ms}. */
+    static String seconds(double seconds) {
+        return seconds >= 100
+                ? fixed("%.1f s", seconds)
+                : seconds >= 0.1 ? fixed("%.3f s", seconds) : fixed("%.1f ms", seconds * 1e3);
+    }
+
+    /** Of a run: {@code 128 s}, {@code 14.2 h}, {@code 54.1 days}. */
+    static String duration(double seconds) {
+        if (seconds < 180) {
+            return fixed(seconds < 10 ? "%.1f s" : "%.0f s", seconds);
+        }
+        if (seconds < 7200) {
+            return fixed("%.1f min", seconds / 60);
+        }
+        return seconds < 2 * 86400 ? fixed("%.1f h", seconds / 3600) : fixed("%.1f days", seconds / 86400);
     }
 
     public static String grouped(double value) {
@@ -54,8 +87,9 @@ public final class Quantity {
         return String.format(Locale.ROOT, "%.1f %%", share * 100);
     }
 
-    static String gigabytes(double bytes) {
-        return String.format(Locale.ROOT, "%.1f GB", bytes / 1e9);
+    /** {@code $5,568,436}, {@code $0.02}. */
+    static String dollars(double dollars) {
+        return dollars >= 100 ? "$" + grouped(dollars) : fixed("$%.2f", dollars);
     }
 
     static String fixed(String format, double value) {

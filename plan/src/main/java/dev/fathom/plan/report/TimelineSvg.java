@@ -28,7 +28,7 @@ final class TimelineSvg {
                 "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">%n",
                 WIDTH,
                 height,
-                Html.escape(label)));
+                Page.escape(label)));
         for (int rank = 0; rank < ranks; rank++) {
             double y = rank * row;
             if (row > 10 || rank % 4 == 0) {

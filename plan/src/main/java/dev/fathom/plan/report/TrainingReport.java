@@ -2,6 +2,7 @@ package dev.fathom.plan.report;
 
 import dev.fathom.model.files.Json;
 import dev.fathom.plan.Calibration;
+import dev.fathom.plan.Calibration.Constant;
 import dev.fathom.plan.Failures;
 import dev.fathom.plan.Scaling;
 import dev.fathom.plan.TrainingJob;
@@ -14,19 +15,55 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
-/** A training plan for people and for programs. */
-public final class TrainingReport {
-    private final TrainingPlan plan;
-    private final Calibration calibration;
+/**
+ * A training plan.
+ *
+ * @param growth what breaks when the cluster grows, if that was asked
+ * @param here what was measured, if the plan is for this machine
+ */
+public record TrainingReport(
+        TrainingPlan plan,
+        Calibration calibration,
+        Scaling.@Nullable Result growth,
+        @Nullable Here here) implements Report {
+    /**
+     * The time of a training on this machine, in seconds.
+     *
+     * @param expected with warming up, without evaluation and reinforcement learning
+     * @param fastest if it keeps the fastest pace that was seen
+     * @param slowest if it keeps the slowest
+     * @param warmUp what the just-in-time compiler takes of it at the beginning
+     * @param varies whether the two paces are far apart
+     */
+    public record Here(double expected, double fastest, double slowest, double warmUp, boolean varies) {}
 
-    public TrainingReport(TrainingPlan plan, Calibration calibration) {
-        this.plan = plan;
-        this.calibration = calibration;
+    String title() {
+        return "Training " + plan.job().shape().name() + (here == null ? "" : " on this machine");
+    }
+
+    /** The few numbers that matter most, by caption. */
+    Map<String, String> headline() {
+        Map<String, String> headline = new LinkedHashMap<>();
+        if (here == null) {
+            headline.put(
+                    "on " + Quantity.grouped(plan.job().cluster().devices()) + " x "
+                            + hardware().name(),
+                    Quantity.count(plan.hours()) + " GPU hours");
+            headline.put("rent", "$" + Quantity.count(plan.dollars()));
+            headline.put("of wall time", Quantity.duration(plan.days() * 86400));
+        } else {
+            headline.put("of wall time", Quantity.duration(here.expected));
+            headline.put("tokens per second", Quantity.count(plan.tokensPerDay() / 86400));
+        }
+        headline.put("MFU, causal", Quantity.percent(plan.utilisation(true)));
+        return headline;
     }
 
     /** The plan as one JSON object. */
+    @Override
     public ObjectNode json() {
         TrainingJob job = plan.job();
         ModelShape shape = job.shape();
@@ -63,6 +100,15 @@ public final class TrainingReport {
         failing.put("goodput", failures.goodput());
         ObjectNode constants = json.putObject("calibration");
         calibration.constants().forEach(constant -> constants.put(constant.name(), constant.value()));
+        if (here != null) {
+            json.put("trainingSeconds", here.expected);
+            json.put("trainingSecondsAtFastestPace", here.fastest);
+            json.put("trainingSecondsAtSlowestPace", here.slowest);
+            json.put("warmUpSeconds", here.warmUp);
+        }
+        if (growth != null) {
+            json.set("growth", Json.MAPPER.valueToTree(growth));
+        }
         return json;
     }
 
@@ -79,33 +125,55 @@ public final class TrainingReport {
         return named;
     }
 
+    /** Without those that take no time in this layout. */
+    Map<String, Double> shownPhases() {
+        Map<String, Double> shown = stepPhases();
+        shown.values().removeIf(seconds -> seconds < 1e-9);
+        return shown;
+    }
+
     /** What is said about the plan, name and value. */
     Map<String, String> facts() {
         TrainingJob job = plan.job();
         ModelShape shape = job.shape();
         Hardware hardware = job.cluster().hardware();
         Map<String, String> facts = new LinkedHashMap<>();
+        if (here != null) {
+            facts.put(
+                    "takes",
+                    Quantity.duration(here.expected) + ", " + Quantity.duration(here.warmUp)
+                            + " of it for the compiler to warm up (without evaluation and reinforcement learning)");
+            if (here.varies) {
+                facts.put(
+                        "pace",
+                        "this machine changed it while it was measured: " + Quantity.duration(here.fastest)
+                                + " at the fastest, " + Quantity.duration(here.slowest) + " at the slowest");
+            }
+        }
         facts.put(
                 "parameters",
-                Quantity.grouped(shape.parameters()) + ", of which " + Quantity.of(shape.activeParameters())
+                Quantity.grouped(shape.parameters()) + ", of which " + Quantity.count(shape.activeParameters())
                         + " active");
         facts.put(
                 "FLOPs per token",
                 Quantity.of(plan.flopPerToken(true)) + "FLOP (" + Quantity.of(plan.flopPerToken(false))
                         + "FLOP counting all of attention)");
         facts.put("cache per token", Quantity.grouped(shape.keyValueBytesPerToken(2)) + " bytes in BF16");
-        facts.put("cluster", Quantity.grouped(job.cluster().devices()) + " x " + hardware.title());
+        facts.put(
+                here == null ? "cluster" : "machine",
+                (here == null ? Quantity.grouped(job.cluster().devices()) + " x " : "") + hardware.title());
         facts.put("layout", job.layout().describe(job.cluster().devices()));
         facts.put(
                 "memory",
-                Quantity.gigabytes(plan.step().memoryBytes()) + " of "
-                        + Quantity.gigabytes(hardware.memoryBytes().value()) + " on the fullest device");
+                Quantity.bytes(plan.step().memoryBytes()) + " of "
+                        + Quantity.bytes(hardware.memoryBytes().value())
+                        + (here == null ? " on the fullest device" : ""));
         facts.put(
                 "step",
-                Quantity.fixed("%.3f s", plan.step().seconds()) + " for "
-                        + Quantity.of(plan.step().tokens()) + " tokens, "
-                        + plan.step().microBatches() + " micro-batches per pipeline");
-        facts.put("tokens per day", Quantity.of(plan.tokensPerDay()));
+                Quantity.seconds(plan.step().seconds()) + " for "
+                        + Quantity.count(plan.step().tokens()) + " tokens"
+                        + (here == null ? ", " + microBatches() : ""));
+        facts.put("tokens per day", Quantity.count(plan.tokensPerDay()));
         facts.put(
                 "MFU",
                 Quantity.percent(plan.utilisation(true)) + " causal, " + Quantity.percent(plan.utilisation(false))
@@ -114,13 +182,18 @@ public final class TrainingReport {
         return facts;
     }
 
+    private String microBatches() {
+        int count = plan.step().microBatches();
+        return count + (count == 1 ? " micro-batch" : " micro-batches") + " per pipeline";
+    }
+
     /** Name and value of the cost. */
     Map<String, String> costs() {
         Map<String, String> costs = new LinkedHashMap<>();
         for (TrainingPlan.PhaseCost phase : plan.phases()) {
             costs.put(
                     phase.phase().name(),
-                    hours(phase.hours()) + ", " + days(phase.seconds())
+                    hours(phase.hours()) + ", " + Quantity.duration(phase.seconds())
                             + (phase.phase().note().isEmpty()
                                     ? ""
                                     : "  (" + phase.phase().note() + ")"));
@@ -128,66 +201,73 @@ public final class TrainingReport {
         Hardware hardware = plan.job().cluster().hardware();
         costs.put(
                 "total",
-                hours(plan.hours()) + ", " + days(plan.days() * 86400) + ", $" + Quantity.grouped(plan.dollars())
+                hours(plan.hours()) + ", " + Quantity.duration(plan.days() * 86400) + ", "
+                        + Quantity.dollars(plan.dollars())
                         + " at $"
                         + Quantity.fixed("%.2f", hardware.dollarsPerHour().value()) + " per hour");
         Failures failures = plan.failures();
         costs.put(
                 "failures",
-                "a node every " + days(failures.secondsBetweenFailures()) + "; checkpoint every "
-                        + days(failures.interval()) + " (" + Quantity.fixed("%.1f s", failures.checkpointSeconds())
+                "a node every " + Quantity.duration(failures.secondsBetweenFailures()) + "; checkpoint every "
+                        + Quantity.duration(failures.interval()) + " ("
+                        + Quantity.fixed("%.1f s", failures.checkpointSeconds())
                         + " each), goodput " + Quantity.percent(failures.goodput()));
         return costs;
     }
 
     private static String hours(double hours) {
-        return hours >= 100 ? Quantity.grouped(hours) + " GPU hours" : Quantity.fixed("%.4f GPU hours", hours);
+        return hours >= 100 ? Quantity.grouped(hours) + " GPU hours" : Quantity.fixed("%.2f GPU hours", hours);
     }
 
-    static String days(double seconds) {
-        if (seconds < 120) {
-            return Quantity.fixed("%.1f s", seconds);
-        }
-        if (seconds < 7200) {
-            return Quantity.fixed("%.1f min", seconds / 60);
-        }
-        return seconds < 2 * 86400
-                ? Quantity.fixed("%.1f h", seconds / 3600)
-                : Quantity.fixed("%.1f days", seconds / 86400);
-    }
-
-    /** The plan as lines. */
-    public List<String> text(boolean explain) {
+    @Override
+    public List<String> text() {
         List<String> lines = new ArrayList<>();
-        lines.add("Training " + plan.job().shape().name());
+        lines.add(title());
         facts().forEach((name, value) -> lines.add(line(name, value)));
         lines.add("");
         lines.add("memory of the fullest device");
-        plan.step().memory().forEach((name, bytes) -> lines.add(line(name, Quantity.gigabytes(bytes))));
+        plan.step().memory().forEach((name, bytes) -> lines.add(line(name, right(Quantity.bytes(bytes)))));
         lines.add("");
         lines.add("a step on the first pipeline rank");
-        stepPhases().forEach((name, seconds) -> lines.add(line(name, Quantity.fixed("%8.3f s", seconds))));
-        lines.add("");
-        lines.add("cost");
-        costs().forEach((name, value) -> lines.add(line(name, value)));
+        shownPhases().forEach((name, seconds) -> lines.add(line(name, right(Quantity.seconds(seconds)))));
+        if (here == null) {
+            lines.add("");
+            lines.add("cost");
+            costs().forEach((name, value) -> lines.add(line(name, value)));
+        }
         if (plan.step().timeline().ranks().size() > 1) {
             lines.add("");
             lines.add("pipeline: ranks over time");
             lines.addAll(TimelineText.lines(plan.step().timeline()));
         }
-        if (explain) {
-            lines.addAll(explanation());
+        if (growth != null) {
+            lines.add("");
+            lines.addAll(scaling(growth));
         }
         return lines;
     }
 
-    /** Where every number comes from. */
-    public List<String> explanation() {
-        return Explanation.lines(calibration.constants(), plan.job().cluster().hardware());
+    private static String right(String text) {
+        return String.format(Locale.ROOT, "%10s", text);
+    }
+
+    @Override
+    public String html(String command) {
+        return TrainingPage.html(this, command);
+    }
+
+    @Override
+    public List<Constant> constants() {
+        return calibration.constants();
+    }
+
+    @Override
+    public Hardware hardware() {
+        return plan.job().cluster().hardware();
     }
 
     /** What breaks first when the cluster grows. */
-    public static List<String> scaling(Scaling.Result result) {
+    static List<String> scaling(Scaling.Result result) {
         List<String> lines = new ArrayList<>();
         lines.add("when the cluster grows (same model, batch and layout)");
         lines.add(String.format(Locale.ROOT, "  %12s %10s %10s %10s", "GPUs", "MFU", "goodput", "both"));
@@ -211,13 +291,5 @@ public final class TrainingReport {
 
     private static String line(String name, String value) {
         return String.format(Locale.ROOT, "  %-28s %s", name, value);
-    }
-
-    public TrainingPlan plan() {
-        return plan;
-    }
-
-    Calibration calibration() {
-        return calibration;
     }
 }

@@ -16,6 +16,9 @@ public sealed interface Attention {
     /** All parameters, biases and inner norms included. */
     long parameters(long hidden);
 
+    /** Of {@link #matrixParameters}, those that turn what is cached into keys and values; 0 where keys and values are cached. */
+    long expandingParameters();
+
     /** Values cached per token and layer. */
     int cachedValues();
 
@@ -48,8 +51,13 @@ public sealed interface Attention {
             long query = queryRank == 0 ? hidden * queries : hidden * queryRank + queryRank * queries;
             return query
                     + hidden * (keyValueRank + rope)
-                    + (long) keyValueRank * heads * (nope + valueWidth)
+                    + expandingParameters()
                     + (long) heads * valueWidth * hidden;
+        }
+
+        @Override
+        public long expandingParameters() {
+            return (long) keyValueRank * heads * (nope + valueWidth);
         }
 
         @Override
@@ -106,6 +114,11 @@ public sealed interface Attention {
         @Override
         public long matrixParameters(long hidden) {
             return hidden * headWidth * (2L * heads + 2L * keyValueHeads);
+        }
+
+        @Override
+        public long expandingParameters() {
+            return 0;
         }
 
         @Override

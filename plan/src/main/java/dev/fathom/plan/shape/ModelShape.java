@@ -34,6 +34,24 @@ public record ModelShape(
         int positions,
         boolean biases) {
 
+    /** The same under the name by which the user knows it. */
+    public ModelShape named(String other) {
+        return new ModelShape(
+                other,
+                vocabulary,
+                hidden,
+                layers,
+                denseLayers,
+                inner,
+                gated,
+                attention,
+                experts,
+                predictionModules,
+                tied,
+                positions,
+                biases);
+    }
+
     /** Layers with experts, without those of multi-token prediction. */
     public int mixtureLayers() {
         return layers - denseLayers;
