@@ -27,7 +27,8 @@ class InferenceModelTest {
     /** DeepSeek profile-data, prefill.json: EP32, prompts of 4K, 16K tokens per device; LMSYS reads 62,713 tokens/s and node. */
     @Test
     void deepseeksPromptProfile() {
-        assertThat(8 * 16384 / model("h800", 32, 0).promptSeconds(16384, 2048, 0)).isCloseTo(62_713, withinPercentage(10));
+        assertThat(8 * 16384 / model("h800", 32, 0).promptSeconds(16384, 2048, 0))
+                .isCloseTo(62_713, withinPercentage(10));
     }
 
     /** SGLang on 72 H100 without drafts, 256 sequences of 2,000 tokens (LMSYS, 5 May 2025); its experts were not perfectly balanced. */

@@ -56,7 +56,8 @@ class ServingTest {
     void cachedPromptsCostLittle() {
         ServingPlan none = planner("h800").plan(new Workload(32, 144, 4989, 0, 21, 32, 608e9, 168e9));
         ServingPlan half = planner("h800").plan(new Workload(32, 144, 4989, 0.5, 21, 32, 608e9, 168e9));
-        // Twice as many but for attention, which sees three quarters of the prompt instead of half of it, and for latents that become keys and
+        // Twice as many but for attention, which sees three quarters of the prompt instead of half of it, and for
+        // latents that become keys and
         // values.
         assertThat(half.prefillPerNode() / none.prefillPerNode()).isBetween(1.7, 2.0);
     }

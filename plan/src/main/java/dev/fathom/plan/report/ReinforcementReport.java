@@ -87,12 +87,15 @@ public record ReinforcementReport(ModelShape shape, ReinforcementPlan plan) impl
             List<String> row = new ArrayList<>();
             row.add(cost.stage().name()
                     + (cost.stage().note().isEmpty() ? "" : " (" + cost.stage().note() + ")"));
-            row.addAll(cells(cost));
+            // What matters most comes first: a narrow screen shows the rest after scrolling.
+            List<String> cells = cells(cost);
+            row.add(cells.getLast());
+            row.addAll(cells.subList(0, cells.size() - 1));
             rows.add(row);
         }
         return new Page(title(hardware().name()))
                 .headline(headline)
-                .table("Stages", List.of("stage", "rollouts", "scoring", "training", "GPU hours"), rows)
+                .table("Stages", List.of("stage", "GPU hours", "rollouts", "scoring", "training"), rows)
                 .end(this, command);
     }
 

@@ -49,10 +49,7 @@ public sealed interface Attention {
         public long matrixParameters(long hidden) {
             long queries = (long) heads * queryKeyWidth();
             long query = queryRank == 0 ? hidden * queries : hidden * queryRank + queryRank * queries;
-            return query
-                    + hidden * (keyValueRank + rope)
-                    + expandingParameters()
-                    + (long) heads * valueWidth * hidden;
+            return query + hidden * (keyValueRank + rope) + expandingParameters() + (long) heads * valueWidth * hidden;
         }
 
         @Override
