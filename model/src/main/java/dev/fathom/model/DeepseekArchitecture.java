@@ -1,11 +1,13 @@
 package dev.fathom.model;
 
 import dev.fathom.engine.Engine;
+import dev.fathom.model.config.ConfigException;
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.config.DeepseekConfigFile;
 import dev.fathom.model.release.GgufConfig;
 import dev.fathom.model.release.ModelSource;
 import dev.fathom.model.release.ReleasedTensors;
+import java.nio.file.Path;
 import java.util.Set;
 
 /** DeepSeek-V2, V2-Lite, V2.5, V3, V3.1 and R1. */
@@ -40,7 +42,7 @@ public final class DeepseekArchitecture implements Architecture {
     public LanguageModel open(ModelSource source, Engine engine) {
         DeepseekConfig config = config(source);
         ReleasedTensors tensors = source.tensors();
-        if (config.numNextnPredictLayers() > 0) {
+        if (hasPredictionModule(config, source)) {
             String module = DeepseekParameters.layer(config.numHiddenLayers());
             tensors.ignore(module + "embed_tokens.weight"); // copies of the main model's, which the module shares
             tensors.ignore(module + "shared_head.head.weight");
@@ -53,5 +55,15 @@ public final class DeepseekArchitecture implements Architecture {
         Transformer model = Transformer.of(config, engine, weights);
         tensors.requireAllTaken();
         return model;
+    }
+
+    /** Whether there is one; more than one is refused with the name of the file. */
+    private static boolean hasPredictionModule(DeepseekConfig config, ModelSource source) {
+        try {
+            return config.hasPredictionModule();
+        } catch (ConfigException e) {
+            Path file = source instanceof ModelSource.Directory directory ? directory.configFile() : source.path();
+            throw e.in(file.toString());
+        }
     }
 }

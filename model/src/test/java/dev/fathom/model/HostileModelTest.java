@@ -114,6 +114,20 @@ class HostileModelTest {
                 .hasMessageContaining("dtype: found I32");
     }
 
+    /** What the config refuses by itself, too, after it was read. */
+    @Test
+    void aConfigThatIsNotRunIsRefusedWithTheNameOfItsFile() throws IOException {
+        Path directory = TinyRelease.write(folder.resolve("v3"), TinyRelease.named("v3"), 1);
+        Path config = directory.resolve("config.json");
+        String good = Files.readString(config);
+        String two = good.replaceFirst("(\"num_nextn_predict_layers\" *: *)1", "$1" + 2);
+        assertThat(two).isNotEqualTo(good);
+        Files.writeString(config, two);
+        assertThatThrownBy(() -> model(directory))
+                .isInstanceOf(ModelFileException.class)
+                .hasMessageContaining(config + ": num_nextn_predict_layers: found 2");
+    }
+
     @Test
     void damagedFilesAreReadOrRefused() throws IOException {
         damage(300, 1);
