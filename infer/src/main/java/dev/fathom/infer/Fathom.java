@@ -177,7 +177,7 @@ public final class Fathom implements AutoCloseable {
 
     /** Continues a text; all of the response is answer. */
     public Reply generate(String prompt, Sampling sampling) {
-        return Reply.of(engine, loaded.text(prompt), sampling, completed -> {});
+        return Reply.of(engine, Prompt.ofText(loaded.tokenizer(), prompt), sampling, completed -> {});
     }
 
     /** Cancels what is under way; {@link GenerationEngine#drain} before it lets that end by itself. */

@@ -10,7 +10,6 @@ import dev.fathom.model.checkpoint.Checkpoint;
 import dev.fathom.model.checkpoint.CheckpointReader;
 import dev.fathom.model.files.CheckpointException;
 import dev.fathom.model.release.GenerationDefaults;
-import dev.fathom.model.tokenizer.CharacterTokenizer;
 import dev.fathom.model.tokenizer.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -161,23 +160,7 @@ public record LoadedModel(
             throw new IllegalArgumentException(
                     name + " has no chat template, so it cannot chat; it can continue a text");
         }
-        return new Prompt(document(problems.apply(messages.getLast().content())), ReasoningFormat.ANSWER_TAGS);
-    }
-
-    /** A text to be continued. */
-    Prompt text(String text) {
-        return new Prompt(document(text), ReasoningFormat.NONE);
-    }
-
-    /** A tokenizer of characters leaves it to others to begin a document. */
-    private int[] document(String text) {
-        int[] ids = tokenizer.encodeDocument(text);
-        if (!(tokenizer instanceof CharacterTokenizer) || tokenizer.bosId().isEmpty()) {
-            return ids;
-        }
-        int[] all = new int[ids.length + 1];
-        all[0] = tokenizer.bosId().getAsInt();
-        System.arraycopy(ids, 0, all, 1, ids.length);
-        return all;
+        return new Prompt(
+                Prompt.document(tokenizer, problems.apply(messages.getLast().content())), ReasoningFormat.ANSWER_TAGS);
     }
 }

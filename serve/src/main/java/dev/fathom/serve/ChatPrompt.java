@@ -26,7 +26,7 @@ final class ChatPrompt {
         Text text = template != null
                 ? rendered(model, template, request)
                 : model.hasAnswerTags() ? problem(model, request) : refuse(model);
-        return new Prompt(encode(model.tokenizer(), text.text, "messages"), text.format);
+        return new Prompt(encode(model.tokenizer(), text.text), text.format);
     }
 
     private record Text(String text, ReasoningFormat format) {}
@@ -111,11 +111,11 @@ final class ChatPrompt {
     }
 
     /** @throws ApiException if the model has no tokens for the text */
-    static int[] encode(Tokenizer tokenizer, String text, String param) {
+    private static int[] encode(Tokenizer tokenizer, String text) {
         try {
             return tokenizer.encode(text);
         } catch (TokenizerException e) {
-            throw ApiException.invalid(param, param + ": the model cannot read this: " + e.getMessage());
+            throw ApiException.invalid("messages", "messages: the model cannot read this: " + e.getMessage());
         }
     }
 }

@@ -4,8 +4,9 @@ import dev.fathom.infer.FinishReason;
 import dev.fathom.infer.GenerationEvent.End;
 import dev.fathom.infer.GenerationEvent.Tokens;
 import dev.fathom.infer.Prompt;
-import dev.fathom.infer.ReasoningFormat;
 import dev.fathom.infer.SampledToken;
+import dev.fathom.model.tokenizer.TokenizerException;
+import dev.fathom.serve.api.ApiException;
 import dev.fathom.serve.api.CompletionRequest;
 import dev.fathom.serve.api.Origin;
 import dev.fathom.serve.api.TextCompletion;
@@ -31,9 +32,7 @@ final class CompletionEndpoint implements Handler {
         server.requireModel(request.model());
         List<Prompt> prompts = new ArrayList<>();
         for (String prompt : request.prompts()) {
-            int[] tokens = tokens(model, prompt, request.suffix());
-            AnswerRules.room(model, tokens.length, "prompt");
-            prompts.add(new Prompt(tokens, ReasoningFormat.NONE));
+            prompts.add(prompt(model, prompt, request.suffix()));
         }
         Origin origin = server.origin("cmpl-");
         Generations generations = Generations.submit(model.engine(), prompts, request.sampling(), request.n());
@@ -50,21 +49,18 @@ final class CompletionEndpoint implements Handler {
         }
     }
 
-    private static int[] tokens(ServedModel model, String prompt, @Nullable String suffix) {
-        if (suffix != null) {
-            return ChatPrompt.encode(
-                    model.tokenizer(), FillInTheMiddle.of(model).prompt(prompt, suffix), "prompt");
+    private static Prompt prompt(ServedModel model, String text, @Nullable String suffix) {
+        try {
+            Prompt prompt = Prompt.ofText(
+                    model.tokenizer(),
+                    suffix == null ? text : FillInTheMiddle.of(model).prompt(text, suffix));
+            AnswerRules.room(model, prompt.tokens().length, "prompt");
+            return prompt;
+        } catch (TokenizerException e) {
+            throw ApiException.invalid("prompt", "prompt: the model cannot read this: " + e.getMessage());
+        } catch (IllegalArgumentException e) {
+            throw ApiException.invalid("prompt", String.valueOf(e.getMessage()));
         }
-        int[] tokens = ChatPrompt.encode(model.tokenizer(), prompt, "prompt");
-        int[] begin = model.tokenizer().bosId().stream().toArray();
-        boolean begun = tokens.length > 0 && begin.length > 0 && tokens[0] == begin[0];
-        if (begun || begin.length == 0) {
-            return tokens.length > 0 ? tokens : FillInTheMiddle.refuseEmpty();
-        }
-        int[] document = new int[tokens.length + 1];
-        document[0] = begin[0];
-        System.arraycopy(tokens, 0, document, 1, tokens.length);
-        return document;
     }
 
     private static String finishReason(End end) {

@@ -29,8 +29,4 @@ record FillInTheMiddle(String before, String gap, String after) {
     String prompt(String prefix, String suffix) {
         return before + prefix + gap + suffix + after;
     }
-
-    static int[] refuseEmpty() {
-        throw ApiException.invalid("prompt", "prompt: found no text, and the model has no token that begins one");
-    }
 }
