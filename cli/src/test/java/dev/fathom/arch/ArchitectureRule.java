@@ -155,6 +155,9 @@ record ArchitectureRule(String name, ForRoot rule, List<Class<?>> violations) {
                     root -> noClasses()
                             .that()
                             .resideInAPackage(root + "..")
+                            // Decides what of the log is shown.
+                            .and()
+                            .resideOutsideOfPackage(root + ".cli..")
                             .should()
                             .dependOnClassesThat()
                             .resideInAnyPackage(
