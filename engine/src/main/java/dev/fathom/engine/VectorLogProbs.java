@@ -204,44 +204,30 @@ final class VectorLogProbs {
             }
         }
         pool.forBlocks(rows, Grain.rows(rows, (long) EXP_COST * vocabulary), (from, to, worker) -> {
-            long lanes = pool.scratch(worker, Lanes.BYTES + Memory.align(4L * vocabulary));
-            long exponentials = lanes + Lanes.BYTES;
+            int blocks = (vocabulary + BLOCK - 1) / BLOCK;
+            long lanes = pool.scratch(worker, 2 * Lanes.BYTES + Memory.align(4L * blocks) + 4L * vocabulary);
+            long blockSums = lanes + 2 * Lanes.BYTES;
+            long exponentials = blockSums + Memory.align(4L * blocks);
             for (long n = from; n < to; n++) {
                 long row = logits.rowAddress(n);
                 float temperature = Checks.floatAt(temperatures, n);
                 float inverse = temperature == 0 ? 1 : 1 / temperature;
                 float largest = largest(row, vocabulary);
                 float max = largest * inverse;
-                exponentials(row, inverse, max, vocabulary, exponentials);
-                float sum = Lanes.sumOfRow(exponentials, vocabulary, lanes);
+                exponentials(row, inverse, max, vocabulary, lanes, exponentials);
+                float sum = Lanes.sum(lanes);
                 if (!(sum > 0) || Float.isInfinite(sum)) {
                     throw new ArithmeticException("row " + n + " of the logits is no distribution: largest logit "
                             + largest + ", temperature " + temperature);
                 }
                 int token = temperature == 0
                         ? indexOf(largest, row, vocabulary)
-                        : invert(exponentials, vocabulary, Checks.floatAt(uniforms, n), lanes);
+                        : invert(exponentials, vocabulary, Checks.floatAt(uniforms, n), lanes, blockSums);
                 Checks.setInt(tokens, n, token);
                 Checks.setFloat(
                         logProbs, n, logProb(Memory.getFloat(row + 4L * token), inverse, max, StrictMath.log(sum)));
             }
         });
-    }
-
-    /** {@code out[i] = exp(z_i)}: what is added up above. */
-    private static void exponentials(long row, float inverseTemperature, float max, int vocabulary, long out) {
-        int i = 0;
-        for (; i <= vocabulary - Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector z = fromMemorySegment(SPECIES, ALL, row + 4L * i, ORDER)
-                    .mul(inverseTemperature)
-                    .sub(max);
-            z = z.blend(FLOOR, z.compare(VectorOperators.LT, FLOOR));
-            VectorMath.expNotPositive(z).intoMemorySegment(ALL, out + 4L * i, ORDER);
-        }
-        for (; i < vocabulary; i++) {
-            float z = Memory.getFloat(row + 4L * i) * inverseTemperature - max;
-            Memory.setFloat(out + 4L * i, VectorMath.exp(z));
-        }
     }
 
     private static int indexOf(float value, long row, int vocabulary) {
@@ -258,17 +244,23 @@ final class VectorLogProbs {
      * sums it adds in double, then token by token inside one block. As the total is the same sum over the same blocks and the uniform is
      * below 1, some block always contains the threshold; where rounding carries it past that block's last token, the last token of
      * the block with any probability is taken.
+     *
+     * @param blockSums room for a float for each block
      */
-    private static int invert(long weights, int vocabulary, float uniform, long lanes) {
+    private static int invert(long weights, int vocabulary, float uniform, long lanes, long blockSums) {
         double total = 0;
-        for (int i = 0; i < vocabulary; i += BLOCK) {
-            total += Lanes.sumOfRow(weights + 4L * i, Math.min(BLOCK, vocabulary - i), lanes);
+        long sum = blockSums;
+        for (int i = 0; i < vocabulary; i += BLOCK, sum += Float.BYTES) {
+            float block = Lanes.sumOfRow(weights + 4L * i, Math.min(BLOCK, vocabulary - i), lanes);
+            Memory.setFloat(sum, block);
+            total += block;
         }
         double threshold = uniform * total;
         double below = 0;
-        for (int i = 0; i < vocabulary; i += BLOCK) {
+        sum = blockSums;
+        for (int i = 0; i < vocabulary; i += BLOCK, sum += Float.BYTES) {
             int size = Math.min(BLOCK, vocabulary - i);
-            double block = Lanes.sumOfRow(weights + 4L * i, size, lanes);
+            double block = Memory.getFloat(sum);
             if (below + block > threshold) {
                 int possible = i;
                 for (int j = i; j < i + size; j++) {
