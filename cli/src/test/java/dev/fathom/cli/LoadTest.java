@@ -24,7 +24,6 @@ import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestReporter;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
@@ -52,7 +51,7 @@ class LoadTest {
     private String url = "";
 
     @Test
-    void everyStreamIsWholeAndItsOwn(@TempDir Path folder, TestReporter reporter) throws Exception {
+    void everyStreamIsWholeAndItsOwn(@TempDir Path folder) throws Exception {
         int seconds = Integer.getInteger("fathom.load.seconds", 20);
         String named = System.getProperty("fathom.load.model");
         Path model = named == null ? TinyChatModel.write(folder.resolve("tiny")) : Path.of(named);
@@ -94,7 +93,7 @@ class LoadTest {
             double took = (System.nanoTime() - begin) * 1e-9;
             assertThat(server.get("/metrics").body()).contains("fathom_requests_running 0", "fathom_requests_queued 0");
             assertThat(server.errors()).doesNotContain("\tat ");
-            report(reporter, took, memory);
+            report(took, memory);
             assertThat(complete.get()).isGreaterThanOrEqualTo(CLIENTS);
             assertThat(refused.get()).isPositive();
             if (seconds >= 60) {
@@ -104,9 +103,9 @@ class LoadTest {
         }
     }
 
-    private void report(TestReporter reporter, double seconds, List<Long> memory) {
+    private void report(double seconds, List<Long> memory) {
         long[] first = firstTokens.stream().mapToLong(Long::longValue).sorted().toArray();
-        reporter.publishEntry(String.format(
+        System.out.println(String.format(
                 "%.0f s: %d streams complete and equal to the lone answer, %d refused with 429; %.0f tokens/s;"
                         + " time to first token p50 %d ms, p99 %d ms; resident memory %d MB after a third, %d MB at the end, %d MB at most",
                 seconds,
