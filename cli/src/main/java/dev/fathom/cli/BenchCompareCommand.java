@@ -30,7 +30,8 @@ import picocli.CommandLine.Spec;
         })
 final class BenchCompareCommand implements Callable<Integer> {
     private static final String PYTHON = "FATHOM_TORCH_PYTHON";
-    private static final String LLAMA = "FATHOM_LLAMA_NODE";
+    /** Names the folder with node_modules/node-llama-cpp. */
+    static final String LLAMA = "FATHOM_LLAMA_NODE";
 
     /** Options that say something about one kind of comparison only. */
     private static final List<String> OF_WORKLOADS = List.of("--workload", "--steps", "--script", "--peer-variant");

@@ -1,16 +1,11 @@
 package dev.fathom.cli;
 
-import dev.fathom.bench.InferenceBenchmark;
-import dev.fathom.bench.ReportText;
-import dev.fathom.engine.Engine;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
@@ -28,15 +23,8 @@ final class BenchDecodeCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A GGUF file or a Hugging Face directory.")
-    private Path path;
-
-    @Option(
-            names = "--prompt-tokens",
-            paramLabel = "N",
-            description = "Length of the prompt. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "512")
-    private int promptTokens;
+    @Mixin
+    private ReleasedModelBench run;
 
     @Option(
             names = "--new-tokens",
@@ -45,36 +33,9 @@ final class BenchDecodeCommand implements Callable<Integer> {
             defaultValue = "128")
     private int newTokens;
 
-    @Option(
-            names = "--warmup",
-            paramLabel = "N",
-            description = "Runs before any is timed. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "1")
-    private int warmup;
-
-    @Option(
-            names = "--runs",
-            paramLabel = "N",
-            description = "Runs that are timed. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "3")
-    private int runs;
-
-    @Option(names = "--json", description = "Print the result as one JSON object.")
-    private boolean json;
-
-    @Mixin
-    private EngineOptions engineOptions;
-
-    @Mixin
-    private KeyValueOption keyValueOption;
-
     @Override
     public Integer call() {
-        InferenceBenchmark.Options options = new InferenceBenchmark.Options(promptTokens, newTokens, warmup, runs);
-        try (Engine engine = keyValueOption.open(engineOptions)) {
-            InferenceBenchmark.Result result = InferenceBenchmark.run(path, engine, options);
-            bench.print(spec, json, result, ReportText.of(result));
-        }
+        run.run(bench, spec, newTokens);
         return ExitCode.OK;
     }
 }

@@ -1,16 +1,10 @@
 package dev.fathom.cli;
 
-import dev.fathom.bench.InferenceBenchmark;
-import dev.fathom.bench.ReportText;
-import dev.fathom.engine.Engine;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
@@ -27,46 +21,12 @@ final class BenchPrefillCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A GGUF file or a Hugging Face directory.")
-    private Path path;
-
-    @Option(
-            names = "--prompt-tokens",
-            paramLabel = "N",
-            description = "Length of the prompt. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "512")
-    private int promptTokens;
-
-    @Option(
-            names = "--warmup",
-            paramLabel = "N",
-            description = "Runs before any is timed. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "1")
-    private int warmup;
-
-    @Option(
-            names = "--runs",
-            paramLabel = "N",
-            description = "Runs that are timed. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "3")
-    private int runs;
-
-    @Option(names = "--json", description = "Print the result as one JSON object.")
-    private boolean json;
-
     @Mixin
-    private EngineOptions engineOptions;
-
-    @Mixin
-    private KeyValueOption keyValueOption;
+    private ReleasedModelBench run;
 
     @Override
     public Integer call() {
-        InferenceBenchmark.Options options = new InferenceBenchmark.Options(promptTokens, 0, warmup, runs);
-        try (Engine engine = keyValueOption.open(engineOptions)) {
-            InferenceBenchmark.Result result = InferenceBenchmark.run(path, engine, options);
-            bench.print(spec, json, result, ReportText.of(result));
-        }
+        run.run(bench, spec, 0);
         return ExitCode.OK;
     }
 }

@@ -26,8 +26,6 @@ import picocli.CommandLine.Spec;
                         + " --compare, in turns with llama.cpp's parallel sequences: needs Node.js and a folder with"
                         + " node_modules/node-llama-cpp, named by FATHOM_LLAMA_NODE.")
 final class BenchStreamsCommand implements Callable<Integer> {
-    private static final String NODE = "FATHOM_LLAMA_NODE";
-
     @ParentCommand
     private BenchCommand bench;
 
@@ -98,7 +96,7 @@ final class BenchStreamsCommand implements Callable<Integer> {
                     engineOptions.threads(),
                     options,
                     pairs,
-                    System.getenv(NODE),
+                    System.getenv(BenchCompareCommand.LLAMA),
                     timeout);
             LlamaStreams.Result result = LlamaStreams.run(comparison, bench.screen(spec, json)::line);
             bench.print(spec, json, result, ReportText.of(result));
