@@ -34,6 +34,13 @@ public final class Memory {
     /** Scalar access to eight bytes that needs no alignment check. */
     public static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED;
 
+    static {
+        // Vectors that are not compiled yet reinterpret bits by way of an array. Were that the first segment over an
+        // array in this
+        // process, all code compiled until then would be thrown away, for it counts on native segments only.
+        MemorySegment.ofArray(new byte[1]);
+    }
+
     private Memory() {}
 
     /** Zeroed native memory on an {@link #ALIGNMENT} boundary, freed when nobody can reach the segment; in large pages where that pays. */

@@ -25,7 +25,8 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * <p>Sixteen accumulators keep two FMA units of latency four busy twice over, and ten loads per sixteen multiply-adds stay below
  * the load units' limit. Accumulators are written out one by one, and loads and stores call the vector API directly: an array of
- * vectors would be boxed, and in a method of this size C2 stops inlining helpers.
+ * vectors would be boxed, and in a method of this size C2 stops inlining helpers. For the reason why the single floats of a step are
+ * read first see {@link VectorMicroKernel}.
  */
 final class TileProduct {
     /** Rows of one product. */
@@ -91,31 +92,39 @@ final class TileProduct {
             long x = a + tile * aTile;
             long y = b0 + tile * bTile;
             for (int k = 0; k < steps; k++) {
+                long fifth = x + 4 * aRow;
+                float x0 = ALL.get(FLOAT, x);
+                float x1 = ALL.get(FLOAT, x + aRow);
+                float x2 = ALL.get(FLOAT, x + 2 * aRow);
+                float x3 = ALL.get(FLOAT, x + aRow3);
+                float x4 = ALL.get(FLOAT, fifth);
+                float x5 = ALL.get(FLOAT, fifth + aRow);
+                float x6 = ALL.get(FLOAT, fifth + 2 * aRow);
+                float x7 = ALL.get(FLOAT, fifth + aRow3);
                 FloatVector v0 = FloatVector.fromMemorySegment(SPECIES, ALL, y, ORDER);
                 FloatVector v1 = FloatVector.fromMemorySegment(SPECIES, ALL, y + second, ORDER);
-                long x4 = x + 4 * aRow;
-                FloatVector e0 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x));
+                FloatVector e0 = FloatVector.broadcast(SPECIES, x0);
                 s00 = e0.fma(v0, s00);
                 s01 = e0.fma(v1, s01);
-                FloatVector e1 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x + aRow));
+                FloatVector e1 = FloatVector.broadcast(SPECIES, x1);
                 s10 = e1.fma(v0, s10);
                 s11 = e1.fma(v1, s11);
-                FloatVector e2 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x + 2 * aRow));
+                FloatVector e2 = FloatVector.broadcast(SPECIES, x2);
                 s20 = e2.fma(v0, s20);
                 s21 = e2.fma(v1, s21);
-                FloatVector e3 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x + aRow3));
+                FloatVector e3 = FloatVector.broadcast(SPECIES, x3);
                 s30 = e3.fma(v0, s30);
                 s31 = e3.fma(v1, s31);
-                FloatVector e4 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x4));
+                FloatVector e4 = FloatVector.broadcast(SPECIES, x4);
                 s40 = e4.fma(v0, s40);
                 s41 = e4.fma(v1, s41);
-                FloatVector e5 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x4 + aRow));
+                FloatVector e5 = FloatVector.broadcast(SPECIES, x5);
                 s50 = e5.fma(v0, s50);
                 s51 = e5.fma(v1, s51);
-                FloatVector e6 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x4 + 2 * aRow));
+                FloatVector e6 = FloatVector.broadcast(SPECIES, x6);
                 s60 = e6.fma(v0, s60);
                 s61 = e6.fma(v1, s61);
-                FloatVector e7 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x4 + aRow3));
+                FloatVector e7 = FloatVector.broadcast(SPECIES, x7);
                 s70 = e7.fma(v0, s70);
                 s71 = e7.fma(v1, s71);
                 x += aStep;
@@ -171,18 +180,24 @@ final class TileProduct {
             long x = a + tile * aTile;
             long y = b + tile * bTile;
             for (int k = 0; k < steps; k++) {
+                long fifth = x + 4 * aRow;
+                float x0 = ALL.get(FLOAT, x);
+                float x1 = ALL.get(FLOAT, x + aRow);
+                float x2 = ALL.get(FLOAT, x + 2 * aRow);
+                float x3 = ALL.get(FLOAT, x + aRow3);
+                float x4 = ALL.get(FLOAT, fifth);
+                float x5 = ALL.get(FLOAT, fifth + aRow);
+                float x6 = ALL.get(FLOAT, fifth + 2 * aRow);
+                float x7 = ALL.get(FLOAT, fifth + aRow3);
                 FloatVector v = FloatVector.fromMemorySegment(SPECIES, ALL, y, ORDER);
-                long x4 = x + 4 * aRow;
-                s0 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x)).fma(v, s0);
-                s1 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x + aRow)).fma(v, s1);
-                s2 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x + 2 * aRow))
-                        .fma(v, s2);
-                s3 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x + aRow3)).fma(v, s3);
-                s4 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x4)).fma(v, s4);
-                s5 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x4 + aRow)).fma(v, s5);
-                s6 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x4 + 2 * aRow))
-                        .fma(v, s6);
-                s7 = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, x4 + aRow3)).fma(v, s7);
+                s0 = FloatVector.broadcast(SPECIES, x0).fma(v, s0);
+                s1 = FloatVector.broadcast(SPECIES, x1).fma(v, s1);
+                s2 = FloatVector.broadcast(SPECIES, x2).fma(v, s2);
+                s3 = FloatVector.broadcast(SPECIES, x3).fma(v, s3);
+                s4 = FloatVector.broadcast(SPECIES, x4).fma(v, s4);
+                s5 = FloatVector.broadcast(SPECIES, x5).fma(v, s5);
+                s6 = FloatVector.broadcast(SPECIES, x6).fma(v, s6);
+                s7 = FloatVector.broadcast(SPECIES, x7).fma(v, s7);
                 x += aStep;
                 y += bStep;
             }
