@@ -1,7 +1,5 @@
 package dev.fathom.learn.rl;
 
-import java.util.List;
-
 /**
  * GRPO advantages: how much better each response of a group was than the group's mean.
  *
@@ -25,11 +23,6 @@ public final class Advantages {
             }
         }
         return true;
-    }
-
-    /** How many of these groups are dead. */
-    public static int countDead(List<double[]> groups) {
-        return (int) groups.stream().filter(Advantages::isDead).count();
     }
 
     /**

@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Predicate;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -109,18 +108,6 @@ public final class JsonLines implements AutoCloseable {
         } catch (IOException e) {
             throw new LearnException("Cannot truncate " + file + ": " + e.getMessage() + ".", e);
         }
-    }
-
-    /** Keeps lines as long as the condition holds and drops the first for which it does not, and all after it. */
-    public void truncateAt(Predicate<ObjectNode> firstToDrop) {
-        long kept = 0;
-        for (ObjectNode line : read(file)) {
-            if (firstToDrop.test(line)) {
-                break;
-            }
-            kept++;
-        }
-        truncate(kept);
     }
 
     /** Makes sure that everything appended so far survives a power failure; called before a checkpoint is published. */

@@ -52,11 +52,6 @@ public record SteadyPace(double fastest, double slowest) {
         return 2 / (1 / fastest + 1 / slowest);
     }
 
-    /** By how much a run may miss {@link #seconds}, relatively, if it keeps either pace. */
-    public double uncertainty() {
-        return (slowest - fastest) / (slowest + fastest);
-    }
-
     /** Did the machine change its pace while it was measured? Then it will again, and nobody knows for how long. */
     public boolean varies() {
         return slowest > TWO_PACES * fastest;

@@ -2,7 +2,6 @@ package dev.fathom.learn.task;
 
 import dev.fathom.learn.LearnException;
 import java.lang.reflect.InvocationTargetException;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,14 +34,6 @@ public final class Tasks {
         }
         throw new LearnException("There is no task \"" + name + "\". Known tasks: " + String.join(", ", known.keySet())
                 + ". A task of your own is named by its class, for example --task my.package.Reversal.");
-    }
-
-    /** The tasks of a comma-separated list such as {@code multiplication,addition}, in that order. */
-    public static List<Task> findAll(String names) {
-        return Arrays.stream(names.split(",", -1))
-                .map(String::strip)
-                .map(Tasks::find)
-                .toList();
     }
 
     /** Built-in tasks first, then those announced in {@code META-INF/services}, by name. */

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class AdvantagesTest {
@@ -32,12 +31,5 @@ class AdvantagesTest {
             assertThat(Advantages.of(rewards, true)).containsOnly(0.0);
             assertThat(Advantages.of(rewards, false)).containsOnly(0.0);
         }
-    }
-
-    @Test
-    void deadGroupsAreCounted() {
-        assertThat(Advantages.countDead(
-                        List.of(new double[] {0, 0}, new double[] {0, 1}, new double[] {1, 1}, new double[] {2})))
-                .isEqualTo(3);
     }
 }

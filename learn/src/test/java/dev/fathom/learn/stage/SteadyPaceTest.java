@@ -22,8 +22,9 @@ class SteadyPaceTest {
     @Test
     void theEstimateIsTheLeastWrong() {
         SteadyPace pace = new SteadyPace(0.07, 0.1);
-        assertThat(pace.seconds() / pace.fastest() - 1).isCloseTo(pace.uncertainty(), within(1e-12));
-        assertThat(1 - pace.seconds() / pace.slowest()).isCloseTo(pace.uncertainty(), within(1e-12));
+        double missed = (0.1 - 0.07) / (0.1 + 0.07);
+        assertThat(pace.seconds() / pace.fastest() - 1).isCloseTo(missed, within(1e-12));
+        assertThat(1 - pace.seconds() / pace.slowest()).isCloseTo(missed, within(1e-12));
     }
 
     /** Steps as they are ten seconds after the start: most of them compiled beside, all of them scattered upwards. */

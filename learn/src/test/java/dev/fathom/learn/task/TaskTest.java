@@ -131,8 +131,6 @@ class TaskTest {
         assertThat(Tasks.find("multiplication")).isInstanceOf(Multiplication.class);
         assertThat(Tasks.find("reversal")).isInstanceOf(Reversal.class);
         assertThat(Tasks.find(Reversal.class.getName())).isInstanceOf(Reversal.class);
-        assertThat(Tasks.findAll("addition, multiplication").stream().map(Task::name))
-                .containsExactly("addition", "multiplication");
         assertThat(Tasks.alphabet(List.of(new Addition(), new Reversal()))).isEqualTo(" +0123456789:;=>abcdefgh");
     }
 

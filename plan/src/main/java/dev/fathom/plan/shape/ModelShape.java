@@ -175,9 +175,4 @@ public record ModelShape(
     public double trainingFlops(double length, boolean causal) {
         return 6.0 * activeParameters() + 3.0 * layers * attentionFlops(length, causal);
     }
-
-    /** Forward FLOPs per token at a mean context. */
-    public double forwardFlops(double context) {
-        return 2.0 * activeParameters() + layers * attentionFlops(context, false);
-    }
 }
