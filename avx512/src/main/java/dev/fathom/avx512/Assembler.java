@@ -40,6 +40,7 @@ final class Assembler {
     /** Vector lengths, and broadcasting of one element of 32 bits from memory, as the EVEX prefix has them. */
     private static final int BITS_128 = 0;
 
+    private static final int BITS_256 = 0x20;
     private static final int BITS_512 = 0x40;
     private static final int BROADCAST = 0x50;
 
@@ -325,6 +326,16 @@ final class Assembler {
         evexRegisters(MAP_0F38, PREFIX_F2, 0x72, target, high, low);
     }
 
+    /** VCVTNEPS2BF16: sixteen floats to bf16 values in the lower half of the target, to nearest even. */
+    void roundToBf16(int target, int source) {
+        evexRegisters(MAP_0F38, PREFIX_F3, 0x72, target, 0, source);
+    }
+
+    /** The lower half of a vector. */
+    void store256(int source, Address to) {
+        evexMemory(MAP_0F, NO_PREFIX, 0x11, BITS_256, source, 0, to, 32, 0, false);
+    }
+
     /** VPERMW: {@code target[i] = source[indices[i]]} for 32 elements of 16 bits. */
     void permute16(int target, int indices, int source) {
         evexRegisters(MAP_0F38, PREFIX_66 | WIDE, 0x8d, target, indices, source);
@@ -409,10 +420,40 @@ final class Assembler {
         code.write(order);
     }
 
+    /** VPMOVZXDQ and VMOVSLDUP: eight floats from memory, each twice; under a mask other than 0 the others are not read and become zero. */
+    void loadTwice(int target, Address from, int mask) {
+        evexMemory(MAP_0F38, PREFIX_66, 0x35, target, from, 32, mask, mask != 0);
+        evexRegisters(MAP_0F, PREFIX_F3, 0x12, target, 0, target);
+    }
+
     /** In each quarter: which elements come where, two bits apiece. */
     void shuffleInQuarters(int target, int source, int order) {
         evexRegisters(MAP_0F3A, PREFIX_66, 0x04, target, 0, source);
         code.write(order);
+    }
+
+    // ---- the first two elements of a vector, in double
+
+    /** The first two floats as doubles. */
+    void floatToDouble(int target, int source) {
+        evexRegisters(MAP_0F, NO_PREFIX, 0x5a, BITS_128, target, 0, source);
+    }
+
+    /** The first two doubles as floats. */
+    void doubleToFloat(int target, int source) {
+        evexRegisters(MAP_0F, PREFIX_66 | WIDE, 0x5a, BITS_128, target, 0, source);
+    }
+
+    void addDouble(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66 | WIDE, 0x58, BITS_128, target, a, b);
+    }
+
+    void divideDouble(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66 | WIDE, 0x5e, BITS_128, target, a, b);
+    }
+
+    void squareRootDouble(int target, int source) {
+        evexRegisters(MAP_0F, PREFIX_66 | WIDE, 0x51, BITS_128, target, 0, source);
     }
 
     // ---- integers in 512-bit vectors

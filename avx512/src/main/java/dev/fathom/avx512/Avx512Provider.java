@@ -4,11 +4,12 @@ import dev.fathom.engine.AttentionKernels;
 import dev.fathom.engine.Gemm;
 import dev.fathom.engine.GemmProvider;
 import dev.fathom.engine.Precision;
+import dev.fathom.engine.RowKernels;
 import dev.fathom.engine.StoredGemm;
 import dev.fathom.engine.WorkerPool;
 import java.util.Optional;
 
-/** Offers {@link Avx512Gemm} and {@link Avx512Attention} on processors with AVX-512 BF16 (AMD Zen 4 and later, Intel Cooper Lake, Sapphire Rapids and later). */
+/** Offers {@link Avx512Gemm}, {@link Avx512Attention} and {@link Avx512Rows} on processors with AVX-512 BF16 (AMD Zen 4 and later, Intel Cooper Lake, Sapphire Rapids and later). */
 public final class Avx512Provider implements GemmProvider {
     @Override
     public String name() {
@@ -40,6 +41,11 @@ public final class Avx512Provider implements GemmProvider {
     @Override
     public Optional<AttentionKernels> attention(Precision precision, WorkerPool pool) {
         return Optional.of(new Avx512Attention(pool));
+    }
+
+    @Override
+    public Optional<RowKernels> rows(Precision precision) {
+        return Optional.of(new Avx512Rows());
     }
 
     @Override

@@ -149,7 +149,7 @@ final class DecodeKernel {
         set(scratch + MASK_OF_LAST, RowSoftmax.maskOfLast(attended));
         set(scratch + KEYS_AHEAD, within ? 2L * AHEAD * store.keyWidth() : next.tile - here.tile);
         set(scratch + VALUES_AHEAD, within ? 2L * AHEAD * TILE : next.panel - here.panel);
-        set(scratch + CONSTANTS, RowSoftmax.constantsAddress());
+        set(scratch + CONSTANTS, Exponential.constantsAddress());
         Memory.setFloat(scratch + SCALE, scale);
         try {
             CALL.invokeExact(functions[(blocks > 0 ? CHAINS : 0) + tiles - blocks * CHAINS - 1], scratch);
@@ -262,7 +262,7 @@ final class DecodeKernel {
         if (last) {
             // SCORE_MAX may hold a maximum already: another register for minus infinity.
             code.load(RAX, Address.of(RDI, CONSTANTS));
-            code.broadcast32(BROADCAST, RowSoftmax.minusInfinity(RAX));
+            code.broadcast32(BROADCAST, Exponential.minusInfinity(RAX));
             code.select(tiles - 1, MASK, tiles - 1, BROADCAST);
         }
         for (int tile = 0; tile < tiles; tile++) {

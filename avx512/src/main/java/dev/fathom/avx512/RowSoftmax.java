@@ -9,32 +9,19 @@ import static dev.fathom.avx512.Assembler.RSI;
 
 import dev.fathom.avx512.Assembler.Address;
 import dev.fathom.engine.Memory;
-import dev.fathom.engine.VectorMath;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
  * The softmax of a row of scores as machine code: a function of its own for blocks of rows, and its instructions for {@link DecodeKernel}, so that
- * training and generation agree to the bit. The exponential is {@link VectorMath#exp}, operation for operation; its last, a product with a power
- * of two in two steps that rounds once, is one instruction here.
+ * training and generation agree to the bit.
  */
 final class RowSoftmax {
     private static final long VECTOR = 4L * MicroKernel.LANES;
 
-    /** Vector registers: thirteen numbers of the exponential, then the sum of the weights, the scaled maximum and the scale. */
-    private static final int LOWEST = 16;
-
-    private static final int HIGHEST = 17;
-    private static final int INVERSE_LN2 = 18;
-    private static final int ROUNDER = 19;
-    private static final int MINUS_LN2_HIGH = 20;
-    private static final int MINUS_LN2_LOW = 21;
-    private static final int HIGHEST_POWER = 22;
-    private static final int LOWEST_POWER = 27;
-    private static final int ONE = 28;
+    /** Vector registers: the sum of the weights, the scaled maximum and the scale; those before them are the {@link Exponential}'s. */
     static final int SUM = 29;
+
     static final int MAX = 30;
     private static final int SCALE = 31;
 
@@ -43,27 +30,12 @@ final class RowSoftmax {
 
     static final int MASK = 1;
 
-    private static final MemorySegment CONSTANTS = constants();
-
     /** {@code void softmax(row, vectors, maskOfLast, constants, scaleAndStatistics)}. */
     private static final MethodHandle CALL = MachineCode.call(5);
 
     private static final MemorySegment FUNCTION = MachineCode.place(generate())[0];
 
     private RowSoftmax() {}
-
-    private static MemorySegment constants() {
-        float[] numbers = VectorMath.expConstants();
-        MemorySegment memory = Arena.global().allocate(4L * (numbers.length + 1), Memory.ALIGNMENT);
-        MemorySegment.copy(numbers, 0, memory, ValueLayout.JAVA_FLOAT, 0, numbers.length);
-        memory.setAtIndex(ValueLayout.JAVA_FLOAT, numbers.length, Float.NEGATIVE_INFINITY);
-        return memory;
-    }
-
-    /** Address of what {@link #loadConstants} reads. */
-    static long constantsAddress() {
-        return CONSTANTS.address();
-    }
 
     /** Which positions of the last vector are attended to. */
     static long maskOfLast(int attended) {
@@ -82,7 +54,7 @@ final class RowSoftmax {
         long vectors = (attended + MicroKernel.LANES - 1) / MicroKernel.LANES;
         Memory.setFloat(statistics, scale);
         try {
-            CALL.invokeExact(FUNCTION, row, vectors, maskOfLast(attended), CONSTANTS.address(), statistics);
+            CALL.invokeExact(FUNCTION, row, vectors, maskOfLast(attended), Exponential.constantsAddress(), statistics);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
@@ -120,17 +92,11 @@ final class RowSoftmax {
         return code.bytes();
     }
 
-    /** Also sets the maximum to minus infinity. {@code pointer} holds {@link #constantsAddress}. */
+    /** Also sets the maximum to minus infinity. {@code pointer} holds {@link Exponential#constantsAddress}. */
     static void loadConstants(Assembler code, int pointer, Address scale) {
-        for (int register = LOWEST; register <= ONE; register++) {
-            code.broadcast32(register, Address.of(pointer, 4 * (register - LOWEST)));
-        }
-        code.broadcast32(MAX, minusInfinity(pointer));
+        Exponential.loadConstants(code, pointer);
+        code.broadcast32(MAX, Exponential.minusInfinity(pointer));
         code.broadcast32(SCALE, scale);
-    }
-
-    static Address minusInfinity(int pointer) {
-        return Address.of(pointer, 4 * (ONE - LOWEST + 1));
     }
 
     /** All elements of the maximum become the largest of them, times the scale. */
@@ -152,36 +118,25 @@ final class RowSoftmax {
     static void exponentials(Assembler code, int scores, int weights, int vectors) {
         int r = 0;
         int p = 1;
-        int n = 2;
-        int square = 3;
         code.vectorZero(SUM);
         int vector = code.position();
         code.vectorLoad(r, Address.of(scores), 0);
         code.multiplyThenSubtract(r, SCALE, MAX);
-        code.vectorMax(r, LOWEST, r);
-        code.vectorMin(r, HIGHEST, r);
-        code.vectorMove(p, r);
-        code.multiplyThenAdd(p, INVERSE_LN2, ROUNDER);
-        code.vectorSubtract(n, p, ROUNDER);
-        code.multiplyAdd(r, n, MINUS_LN2_HIGH);
-        code.multiplyAdd(r, n, MINUS_LN2_LOW);
-        code.vectorMove(p, HIGHEST_POWER);
-        for (int power = HIGHEST_POWER + 1; power <= LOWEST_POWER; power++) {
-            code.multiplyThenAdd(p, r, power);
-        }
-        code.vectorMultiply(square, r, r);
-        code.multiplyThenAdd(p, square, r);
-        code.vectorAdd(p, p, ONE);
-        code.scaleByPowerOf2(p, p, n);
+        Exponential.of(code, r, p, 2, 3);
         code.vectorAdd(SUM, SUM, p);
         code.roundToBf16(p, p, p);
         code.vectorStore(p, Address.of(weights), 0);
         code.addImmediate(scores, (int) VECTOR);
         code.addImmediate(weights, (int) VECTOR / 2);
         code.decrementAndLoop(vectors, vector);
+        sumPairwise(code, SUM, SWAPPED);
+    }
+
+    /** All elements become the sum of the sixteen, added 8 + 8, 4 + 4, 2 + 2, 1 + 1. */
+    static void sumPairwise(Assembler code, int sum, int swapped) {
         for (Step step : Step.values()) {
-            step.swap(code, SWAPPED, SUM);
-            code.vectorAdd(SUM, SUM, SWAPPED);
+            step.swap(code, swapped, sum);
+            code.vectorAdd(sum, sum, swapped);
         }
     }
 
@@ -195,7 +150,7 @@ final class RowSoftmax {
 
     /** {@code factor = 1 / sum}, in all elements. */
     static void reciprocalOfSum(Assembler code, int factor) {
-        code.vectorDivide(factor, ONE, SUM);
+        code.vectorDivide(factor, Exponential.ONE, SUM);
     }
 
     /** Exchanging elements 8, 4, 2 and 1 apart, one after another, brings all sixteen together pairwise. */

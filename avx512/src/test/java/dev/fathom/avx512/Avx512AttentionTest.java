@@ -95,7 +95,7 @@ class Avx512AttentionTest {
             Tensor rows = gaussian(random, sequences * length, heads * stride);
             Tensor shared = gaussian(random, sequences * length, rope);
             try (WorkerPool pool = new WorkerPool(1 + random.nextInt(2))) {
-                Kernels kernels = new VectorKernels(pool, open(pool));
+                Kernels kernels = new VectorKernels(pool, open(pool), new Avx512Rows());
                 long slots = (long) sequences * slotLength;
                 KeyValueStore together = KeyValueStore.allocate(DType.BF16, slots, heads, nope + rope, valueDim);
                 KeyValueStore alone = KeyValueStore.allocate(DType.BF16, slots, heads, nope + rope, valueDim);

@@ -49,9 +49,10 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, StoredGemm stor
                 String reason = provider.unavailable(precision);
                 if (reason.isEmpty() && (!gemm.equals("auto") || provider.preferred(precision))) {
                     WorkerPool pool = new WorkerPool(threads);
-                    Kernels kernels = provider.attention(precision, pool)
-                            .map(attention -> new VectorKernels(pool, attention))
-                            .orElseGet(() -> new VectorKernels(pool));
+                    Kernels kernels = new VectorKernels(
+                            pool,
+                            provider.attention(precision, pool).orElseGet(() -> new VectorAttention(pool)),
+                            provider.rows(precision).orElseGet(() -> new VectorRows(pool)));
                     StoredGemm stored = provider.stored(precision, pool).orElseGet(() -> new VectorStoredGemm(pool));
                     return of(kernels, provider.open(precision, pool), stored, pool, "");
                 }
@@ -90,7 +91,8 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, StoredGemm stor
             throw new IllegalArgumentException("keys and values in " + type + ": the attention of this engine ("
                     + kernels.name() + ") keeps them in " + kernels.keyValueType() + ", F32 is the other choice");
         }
-        return new Engine(new VectorKernels(pool), gemm, exactGemm, storedGemm, pool, note);
+        Kernels inFloats = kernels instanceof VectorKernels own ? own.withFloatKeyValues() : new VectorKernels(pool);
+        return new Engine(inFloats, gemm, exactGemm, storedGemm, pool, note);
     }
 
     /** The pure Java engine. */

@@ -24,6 +24,11 @@ public interface GemmProvider {
         return Optional.empty();
     }
 
+    /** Forward operations on single rows, where the provider has its own; else they are the built-in ones. */
+    default Optional<RowKernels> rows(Precision precision) {
+        return Optional.empty();
+    }
+
     /** Products with stored weights, where the provider has its own; else they are the built-in ones. */
     default Optional<StoredGemm> stored(Precision precision, WorkerPool pool) {
         return Optional.empty();

@@ -23,9 +23,11 @@ final class VectorBias {
     private static final float B = 0.07135481627260025f;
 
     private final WorkerPool pool;
+    private final RowKernels rowKernels;
 
-    VectorBias(WorkerPool pool) {
+    VectorBias(WorkerPool pool, RowKernels rowKernels) {
         this.pool = pool;
+        this.rowKernels = rowKernels;
     }
 
     // ---- bias
@@ -35,11 +37,15 @@ final class VectorBias {
         int width = Math.toIntExact(y.columns());
         Checks.f32("y", y);
         Checks.denseF32("bias", bias, width);
-        pool.forBlocks(rows, Grain.rows(rows, width), (from, to, worker) -> {
-            for (long n = from; n < to; n++) {
-                VectorElementwise.add(y.rowAddress(n), bias.address(), y.rowAddress(n), width);
-            }
-        });
+        long grain = Grain.rows(rows, width);
+        pool.forBlocks(rows, grain, (from, to, worker) -> rowKernels.addBias(y, bias, from, to, worker));
+    }
+
+    static void addBias(Tensor y, Tensor bias, long from, long to) {
+        int width = Math.toIntExact(y.columns());
+        for (long n = from; n < to; n++) {
+            VectorElementwise.add(y.rowAddress(n), bias.address(), y.rowAddress(n), width);
+        }
     }
 
     void addBiasBackward(Tensor dy, Tensor dBias) {

@@ -14,9 +14,11 @@ final class VectorElementwise {
     private static final int SIGMOID_COST = 8;
 
     private final WorkerPool pool;
+    private final RowKernels rowKernels;
 
-    VectorElementwise(WorkerPool pool) {
+    VectorElementwise(WorkerPool pool, RowKernels rowKernels) {
         this.pool = pool;
+        this.rowKernels = rowKernels;
     }
 
     // ---- embedding
@@ -150,15 +152,22 @@ final class VectorElementwise {
         int width = Math.toIntExact(out.columns());
         RowOutput.require("out", out, rows, width);
         RowOutput.require("gateUp", gateUp, rows, 2L * width);
-        long row = RowOutput.scratchBytes(2L * width);
-        pool.forBlocks(rows, Grain.rows(rows, (long) SIGMOID_COST * width), (from, to, worker) -> {
-            RowInput input = new RowInput(gateUp, pool.scratch(worker, 2 * row));
-            RowOutput output = new RowOutput(out, input.scratch() + row);
-            for (long r = from; r < to; r++) {
-                swiGlu(input.row(r), output.row(r), width);
-                output.written(r);
-            }
-        });
+        long grain = Grain.rows(rows, (long) SIGMOID_COST * width);
+        pool.forBlocks(rows, grain, (from, to, worker) -> rowKernels.swiGlu(gateUp, out, from, to, worker));
+    }
+
+    static long swiGluScratchBytes(long width) {
+        return 2 * RowOutput.scratchBytes(2 * width);
+    }
+
+    static void swiGlu(Tensor gateUp, Tensor out, long from, long to, long scratch) {
+        int width = Math.toIntExact(out.columns());
+        RowInput input = new RowInput(gateUp, scratch);
+        RowOutput output = new RowOutput(out, scratch + RowOutput.scratchBytes(2L * width));
+        for (long r = from; r < to; r++) {
+            swiGlu(input.row(r), output.row(r), width);
+            output.written(r);
+        }
     }
 
     private static void swiGlu(long gate, long out, int width) {

@@ -3,9 +3,11 @@ package dev.fathom.engine;
 /** RMSNorm of each head of a row by itself, as Qwen3 norms queries and keys. A head is a short row of {@link VectorNorm}. */
 final class VectorHeadNorm {
     private final WorkerPool pool;
+    private final RowKernels rowKernels;
 
-    VectorHeadNorm(WorkerPool pool) {
+    VectorHeadNorm(WorkerPool pool, RowKernels rowKernels) {
         this.pool = pool;
+        this.rowKernels = rowKernels;
     }
 
     void rmsNormHeads(Tensor x, int heads, Tensor weight, float eps, Tensor y, Tensor inverseRms) {
@@ -13,19 +15,33 @@ final class VectorHeadNorm {
         int width = Math.toIntExact(weight.size());
         check(x, heads, weight, inverseRms);
         y.require("y", DType.F32, rows, (long) heads * width);
-        pool.forBlocks(rows, Grain.rows(rows, 2L * heads * width), (from, to, worker) -> {
-            long lanes = pool.scratch(worker, Lanes.BYTES);
-            for (long n = from; n < to; n++) {
-                for (int h = 0; h < heads; h++) {
-                    long at = 4L * h * width;
-                    long input = x.rowAddress(n) + at;
-                    float squares = Lanes.dot(input, input, width, lanes);
-                    float inverse = (float) (1 / Math.sqrt((double) squares / width + eps));
-                    Checks.setFloat(inverseRms, n * heads + h, inverse);
-                    VectorNorm.scale(input, inverse, weight.address(), y.rowAddress(n) + at, width);
-                }
+        pool.forBlocks(
+                rows,
+                Grain.rows(rows, 2L * heads * width),
+                (from, to, worker) -> rowKernels.rmsNormHeads(x, heads, weight, eps, y, inverseRms, from, to, worker));
+    }
+
+    static void rmsNormHeads(
+            Tensor x,
+            int heads,
+            Tensor weight,
+            float eps,
+            Tensor y,
+            Tensor inverseRms,
+            long from,
+            long to,
+            long lanes) {
+        int width = Math.toIntExact(weight.size());
+        for (long n = from; n < to; n++) {
+            for (int h = 0; h < heads; h++) {
+                long at = 4L * h * width;
+                long input = x.rowAddress(n) + at;
+                float squares = Lanes.dot(input, input, width, lanes);
+                float inverse = (float) (1 / Math.sqrt((double) squares / width + eps));
+                Checks.setFloat(inverseRms, n * heads + h, inverse);
+                VectorNorm.scale(input, inverse, weight.address(), y.rowAddress(n) + at, width);
             }
-        });
+        }
     }
 
     /** Each head as a row of {@link VectorNorm#rmsNormBackward}. */

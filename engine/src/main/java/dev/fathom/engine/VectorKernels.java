@@ -1,5 +1,7 @@
 package dev.fathom.engine;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -7,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * explains one topic, forward and backward side by side.
  */
 public final class VectorKernels implements Kernels {
+    private final WorkerPool pool;
     private final VectorElementwise elementwise;
     private final VectorNorm norm;
     private final VectorHeadNorm headNorm;
@@ -15,6 +18,7 @@ public final class VectorKernels implements Kernels {
     private final VectorRope rope;
     private final VectorKeyValues keyValues;
     private final AttentionKernels attention;
+    private final RowKernels rows;
     private final VectorRouter router;
     private final VectorExperts experts;
     private final VectorLogProbs logProbs;
@@ -22,19 +26,24 @@ public final class VectorKernels implements Kernels {
 
     /** All on the Vector API. */
     public VectorKernels(WorkerPool pool) {
-        this(pool, new VectorAttention(pool));
+        this(pool, new VectorAttention(pool), new VectorRows(pool));
     }
 
-    /** @param attention who computes attention */
-    public VectorKernels(WorkerPool pool, AttentionKernels attention) {
-        elementwise = new VectorElementwise(pool);
-        norm = new VectorNorm(pool);
-        headNorm = new VectorHeadNorm(pool);
+    /**
+     * @param attention who computes attention
+     * @param rows who computes the forward operations on single rows
+     */
+    public VectorKernels(WorkerPool pool, AttentionKernels attention, RowKernels rows) {
+        this.pool = pool;
+        elementwise = new VectorElementwise(pool, rows);
+        norm = new VectorNorm(pool, rows);
+        headNorm = new VectorHeadNorm(pool, rows);
         layerNorm = new VectorLayerNorm(pool);
-        bias = new VectorBias(pool);
-        rope = new VectorRope(pool);
+        bias = new VectorBias(pool, rows);
+        rope = new VectorRope(pool, rows);
         keyValues = new VectorKeyValues(pool, attention);
         this.attention = attention;
+        this.rows = rows;
         router = new VectorRouter(pool);
         experts = new VectorExperts(pool);
         logProbs = new VectorLogProbs(pool);
@@ -43,8 +52,20 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public String name() {
-        String name = "vector " + Lanes.SPECIES.vectorBitSize() + "-bit";
-        return attention instanceof VectorAttention ? name : name + " with attention in " + attention.name();
+        List<String> others = new ArrayList<>();
+        if (!(rows instanceof VectorRows)) {
+            others.add("rows in " + rows.name());
+        }
+        if (!(attention instanceof VectorAttention)) {
+            others.add("attention in " + attention.name());
+        }
+        String name = new VectorRows(pool).name();
+        return others.isEmpty() ? name : name + " with " + String.join(" and ", others);
+    }
+
+    /** The same, but for attention on keys and values in F32. */
+    VectorKernels withFloatKeyValues() {
+        return new VectorKernels(pool, new VectorAttention(pool), rows);
     }
 
     @Override

@@ -17,9 +17,11 @@ final class VectorNorm {
     static final int BLOCK = 32;
 
     private final WorkerPool pool;
+    private final RowKernels rowKernels;
 
-    VectorNorm(WorkerPool pool) {
+    VectorNorm(WorkerPool pool, RowKernels rowKernels) {
         this.pool = pool;
+        this.rowKernels = rowKernels;
     }
 
     void rmsNorm(
@@ -43,21 +45,41 @@ final class VectorNorm {
             residual.require("residual", DType.F32, rows, width);
             sum.require("sum", DType.F32, rows, width);
         }
+        pool.forBlocks(
+                rows,
+                Grain.rows(rows, 2L * width),
+                (from, to, worker) ->
+                        rowKernels.rmsNorm(x, residual, weight, eps, sum, y, inverseRms, from, to, worker));
+    }
+
+    static long scratchBytes(long width) {
+        return Lanes.BYTES + RowOutput.scratchBytes(width);
+    }
+
+    static void rmsNorm(
+            Tensor x,
+            @Nullable Tensor residual,
+            Tensor weight,
+            float eps,
+            @Nullable Tensor sum,
+            Tensor y,
+            Tensor inverseRms,
+            long from,
+            long to,
+            long lanes) {
+        int width = Math.toIntExact(x.columns());
         Tensor normed = sum == null ? x : sum;
-        pool.forBlocks(rows, Grain.rows(rows, 2L * width), (from, to, worker) -> {
-            long lanes = pool.scratch(worker, Lanes.BYTES + RowOutput.scratchBytes(width));
-            RowOutput output = new RowOutput(y, lanes + Lanes.BYTES);
-            for (long n = from; n < to; n++) {
-                long input = normed.rowAddress(n);
-                float squares = residual == null
-                        ? Lanes.dot(input, input, width, lanes)
-                        : addAndSquare(x.rowAddress(n), residual.rowAddress(n), input, width, lanes);
-                float inverse = (float) (1 / Math.sqrt((double) squares / width + eps));
-                Checks.setFloat(inverseRms, n, inverse);
-                scale(input, inverse, weight.address(), output.row(n), width);
-                output.written(n);
-            }
-        });
+        RowOutput output = new RowOutput(y, lanes + Lanes.BYTES);
+        for (long n = from; n < to; n++) {
+            long input = normed.rowAddress(n);
+            float squares = residual == null
+                    ? Lanes.dot(input, input, width, lanes)
+                    : addAndSquare(x.rowAddress(n), residual.rowAddress(n), input, width, lanes);
+            float inverse = (float) (1 / Math.sqrt((double) squares / width + eps));
+            Checks.setFloat(inverseRms, n, inverse);
+            scale(input, inverse, weight.address(), output.row(n), width);
+            output.written(n);
+        }
     }
 
     /** {@code sum[i] = x[i] + residual[i]}; returns {@code Σ sum[i]²}. */

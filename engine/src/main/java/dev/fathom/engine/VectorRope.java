@@ -1,11 +1,11 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Lanes.SPECIES;
 import static dev.fathom.engine.Memory.ALL;
 import static dev.fathom.engine.Memory.ORDER;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorShuffle;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Rotary position embeddings (arXiv 2104.09864): pair i turns by {@code position · frequency_i}. DeepSeek stores interleaved pairs,
@@ -16,66 +16,105 @@ import jdk.incubator.vector.VectorSpecies;
  * scalar tail and every vector length give the same bits.
  */
 final class VectorRope {
-    private static final VectorSpecies<Float> SPECIES = Lanes.SPECIES;
-
-    /** Exchanges the two elements of every pair. */
-    private static final VectorShuffle<Float> SWAP = VectorShuffle.fromOp(SPECIES, i -> i ^ 1);
+    /** Apart, so that who has {@link RowKernels} of his own need not wait until the Vector API is loaded. */
+    private static final class Shuffles {
+        /** Exchanges the two elements of every pair. */
+        static final VectorShuffle<Float> SWAP = VectorShuffle.fromOp(SPECIES, i -> i ^ 1);
+    }
 
     private final WorkerPool pool;
+    private final RowKernels rowKernels;
 
-    VectorRope(WorkerPool pool) {
+    VectorRope(WorkerPool pool, RowKernels rowKernels) {
         this.pool = pool;
+        this.rowKernels = rowKernels;
     }
 
     /** See {@link Kernels#rope}. */
     void rope(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse) {
-        int pairs = Math.toIntExact(table.cos().columns());
-        int width = 2 * pairs;
+        long pairs = table.cos().columns();
         long rows = x.rows();
         check(x, heads, headDim, offset, positions, table);
-        pool.forBlocks(rows, Grain.rows(rows, 2L * heads * width), (from, to, worker) -> {
-            long cosines = pool.scratch(worker, 8L * width);
-            long sines = cosines + 4L * width;
-            for (long r = from; r < to; r++) {
-                int position = Checks.intAt(positions, r);
-                long cos = table.cos().rowAddress(position);
-                long sin = table.sin().rowAddress(position);
-                for (int i = 0; i < pairs; i++) {
-                    float c = Memory.getFloat(cos + 4L * i);
-                    float s = Memory.getFloat(sin + 4L * i);
-                    s = inverse ? -s : s;
-                    Memory.setFloat(cosines + 8L * i, c);
-                    Memory.setFloat(cosines + 8L * i + 4, c);
-                    Memory.setFloat(sines + 8L * i, -s);
-                    Memory.setFloat(sines + 8L * i + 4, s);
-                }
-                long head = x.rowAddress(r) + 4L * offset;
-                for (int h = 0; h < heads; h++) {
-                    rotate(head, width, cosines, sines);
-                    head += 4L * headDim;
-                }
+        pool.forBlocks(
+                rows,
+                Grain.rows(rows, 4 * heads * pairs),
+                (from, to, worker) ->
+                        rowKernels.rope(x, heads, headDim, offset, positions, table, inverse, from, to, worker));
+    }
+
+    static long scratchBytes(RopeTable table) {
+        return 16 * table.cos().columns();
+    }
+
+    static void rope(
+            Tensor x,
+            int heads,
+            int headDim,
+            int offset,
+            Tensor positions,
+            RopeTable table,
+            boolean inverse,
+            long from,
+            long to,
+            long cosines) {
+        int pairs = Math.toIntExact(table.cos().columns());
+        int width = 2 * pairs;
+        long sines = cosines + 4L * width;
+        for (long r = from; r < to; r++) {
+            int position = Checks.intAt(positions, r);
+            long cos = table.cos().rowAddress(position);
+            long sin = table.sin().rowAddress(position);
+            for (int i = 0; i < pairs; i++) {
+                float c = Memory.getFloat(cos + 4L * i);
+                float s = Memory.getFloat(sin + 4L * i);
+                s = inverse ? -s : s;
+                Memory.setFloat(cosines + 8L * i, c);
+                Memory.setFloat(cosines + 8L * i + 4, c);
+                Memory.setFloat(sines + 8L * i, -s);
+                Memory.setFloat(sines + 8L * i + 4, s);
             }
-        });
+            long head = x.rowAddress(r) + 4L * offset;
+            for (int h = 0; h < heads; h++) {
+                rotate(head, width, cosines, sines);
+                head += 4L * headDim;
+            }
+        }
     }
 
     /** See {@link Kernels#ropeHalves}. */
     void ropeHalves(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table, boolean inverse) {
-        int pairs = Math.toIntExact(table.cos().columns());
+        long pairs = table.cos().columns();
         long rows = x.rows();
         check(x, heads, headDim, offset, positions, table);
+        pool.forBlocks(
+                rows,
+                Grain.rows(rows, 2 * heads * pairs),
+                (from, to, worker) ->
+                        rowKernels.ropeHalves(x, heads, headDim, offset, positions, table, inverse, from, to, worker));
+    }
+
+    static void ropeHalves(
+            Tensor x,
+            int heads,
+            int headDim,
+            int offset,
+            Tensor positions,
+            RopeTable table,
+            boolean inverse,
+            long from,
+            long to) {
+        int pairs = Math.toIntExact(table.cos().columns());
         float sign = inverse ? -1 : 1;
-        pool.forBlocks(rows, Grain.rows(rows, 2L * heads * pairs), (from, to, worker) -> {
-            for (long r = from; r < to; r++) {
-                int position = Checks.intAt(positions, r);
-                long cos = table.cos().rowAddress(position);
-                long sin = table.sin().rowAddress(position);
-                long head = x.rowAddress(r) + 4L * offset;
-                for (int h = 0; h < heads; h++) {
-                    rotateHalves(head, pairs, cos, sin, sign);
-                    head += 4L * headDim;
-                }
+        for (long r = from; r < to; r++) {
+            int position = Checks.intAt(positions, r);
+            long cos = table.cos().rowAddress(position);
+            long sin = table.sin().rowAddress(position);
+            long head = x.rowAddress(r) + 4L * offset;
+            for (int h = 0; h < heads; h++) {
+                rotateHalves(head, pairs, cos, sin, sign);
+                head += 4L * headDim;
             }
-        });
+        }
     }
 
     private static void check(Tensor x, int heads, int headDim, int offset, Tensor positions, RopeTable table) {
@@ -102,7 +141,7 @@ final class VectorRope {
         for (; i <= width - Lanes.COUNT; i += Lanes.COUNT) {
             FloatVector v = FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * i, ORDER);
             FloatVector turned =
-                    v.rearrange(SWAP).mul(FloatVector.fromMemorySegment(SPECIES, ALL, sines + 4L * i, ORDER));
+                    v.rearrange(Shuffles.SWAP).mul(FloatVector.fromMemorySegment(SPECIES, ALL, sines + 4L * i, ORDER));
             v.mul(FloatVector.fromMemorySegment(SPECIES, ALL, cosines + 4L * i, ORDER))
                     .add(turned)
                     .intoMemorySegment(ALL, x + 4L * i, ORDER);

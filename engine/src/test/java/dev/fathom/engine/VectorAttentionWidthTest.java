@@ -62,7 +62,8 @@ class VectorAttentionWidthTest {
                 Tensor positions = Tensor.zeros(DType.I32, c.q().rows());
                 RopeTable table = RopeTable.of(new double[] {1, 0.5}, 1);
                 try (WorkerPool pool = new WorkerPool(2)) {
-                    new VectorRope(pool).rope(c.q(), shape[0], shape[2], 1, positions, table, false);
+                    new VectorRope(pool, new VectorRows(pool))
+                            .rope(c.q(), shape[0], shape[2], 1, positions, table, false);
                     c.forward(pool);
                     new VectorAttention(pool)
                             .attentionBackward(

@@ -40,7 +40,7 @@ class VectorRopeTest {
         expected.copyFrom(x);
         before.copyFrom(x);
         try (WorkerPool pool = new WorkerPool(2)) {
-            VectorRope rope = new VectorRope(pool);
+            VectorRope rope = new VectorRope(pool, new VectorRows(pool));
             rope.rope(x, heads, headDim, offset, positions, table, false);
             ReferenceAttention.rope(expected, heads, headDim, offset, positions, table, false);
             assertThat(x.toFloats()).usingComparatorWithPrecision(1e-6f).containsExactly(expected.toFloats());
@@ -60,7 +60,7 @@ class VectorRopeTest {
         Tensor expected = Tensors.copy(x);
         Tensor before = Tensors.copy(x);
         try (WorkerPool pool = new WorkerPool(2)) {
-            VectorRope rope = new VectorRope(pool);
+            VectorRope rope = new VectorRope(pool, new VectorRows(pool));
             rope.ropeHalves(x, heads, headDim, offset, positions, table, false);
             ReferenceAttention.ropeHalves(expected, heads, headDim, offset, positions, table, false);
             assertThat(x.toFloats()).usingComparatorWithPrecision(1e-6f).containsExactly(expected.toFloats());
@@ -80,8 +80,10 @@ class VectorRopeTest {
         Tensor interleaved = Tensor.zeros(DType.F32, rows, 2 * pairs);
         reorder(halves, interleaved, pairs);
         try (WorkerPool pool = new WorkerPool(2)) {
-            new VectorRope(pool).ropeHalves(halves, 1, 2 * pairs, 0, positions, table(pairs), false);
-            new VectorRope(pool).rope(interleaved, 1, 2 * pairs, 0, positions, table(pairs), false);
+            new VectorRope(pool, new VectorRows(pool))
+                    .ropeHalves(halves, 1, 2 * pairs, 0, positions, table(pairs), false);
+            new VectorRope(pool, new VectorRows(pool))
+                    .rope(interleaved, 1, 2 * pairs, 0, positions, table(pairs), false);
         }
         Tensor expected = Tensor.zeros(DType.F32, rows, 2 * pairs);
         reorder(halves, expected, pairs);
@@ -111,8 +113,8 @@ class VectorRopeTest {
                 new RopeTable(wide.cos().columns(pair, pair + 1), wide.sin().columns(pair, pair + 1));
         narrow.copyFrom(x.columns(2 * pair, 2 * pair + 2));
         try (WorkerPool pool = new WorkerPool(2)) {
-            new VectorRope(pool).rope(x, 1, 42, 0, positions, wide, false);
-            new VectorRope(pool).rope(narrow, 1, 2, 0, positions, single, false);
+            new VectorRope(pool, new VectorRows(pool)).rope(x, 1, 42, 0, positions, wide, false);
+            new VectorRope(pool, new VectorRows(pool)).rope(narrow, 1, 2, 0, positions, single, false);
         }
         assertThat(AttentionCase.bits(narrow)).isEqualTo(AttentionCase.bits(x.columns(2 * pair, 2 * pair + 2)));
     }
@@ -136,7 +138,7 @@ class VectorRopeTest {
         positions.setInt(0, 0, qPosition);
         positions.setInt(0, 1, kPosition);
         try (WorkerPool pool = new WorkerPool(1)) {
-            new VectorRope(pool).rope(both, 1, 16, 0, positions, table(8), false);
+            new VectorRope(pool, new VectorRows(pool)).rope(both, 1, 16, 0, positions, table(8), false);
         }
         double product = 0;
         for (int d = 0; d < 16; d++) {
@@ -151,7 +153,8 @@ class VectorRopeTest {
         positions.setInt(0, 1, 300);
         Tensor x = Tensor.zeros(DType.F32, 2, 16);
         try (WorkerPool pool = new WorkerPool(1)) {
-            assertThatThrownBy(() -> new VectorRope(pool).rope(x, 1, 16, 0, positions, table(8), false))
+            assertThatThrownBy(() ->
+                            new VectorRope(pool, new VectorRows(pool)).rope(x, 1, 16, 0, positions, table(8), false))
                     .hasMessageContaining("position 300 of row 1 is outside the table's 0..299");
         }
     }

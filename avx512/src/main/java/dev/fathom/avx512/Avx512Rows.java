@@ -1,0 +1,144 @@
+package dev.fathom.avx512;
+
+import dev.fathom.avx512.NormKernel.Rows;
+import dev.fathom.engine.Memory;
+import dev.fathom.engine.RopeTable;
+import dev.fathom.engine.RowKernels;
+import dev.fathom.engine.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** {@link RowKernels} as machine code, which needs no compiler before it is fast. */
+final class Avx512Rows implements RowKernels {
+    @Override
+    public String name() {
+        return "AVX-512";
+    }
+
+    @Override
+    public void addBias(Tensor y, Tensor bias, long from, long to, int worker) {
+        BiasKernel.add(y.rowAddress(from), stride(y), bias.address(), Math.toIntExact(y.columns()), to - from);
+    }
+
+    @Override
+    public void rmsNorm(
+            Tensor x,
+            @Nullable Tensor residual,
+            Tensor weight,
+            float eps,
+            @Nullable Tensor sum,
+            Tensor y,
+            Tensor inverseRms,
+            long from,
+            long to,
+            int worker) {
+        int width = Math.toIntExact(x.columns());
+        Rows input = rows(x, from);
+        NormKernel.norm(
+                input,
+                residual == null ? input : rows(residual, from),
+                sum == null ? input : rows(sum, from),
+                residual != null,
+                width,
+                eps,
+                weight.address(),
+                y.dtype(),
+                rows(y, from),
+                inverseRms.address() + 4 * from,
+                to - from);
+    }
+
+    /** The heads of a row are rows. */
+    @Override
+    public void rmsNormHeads(
+            Tensor x,
+            int heads,
+            Tensor weight,
+            float eps,
+            Tensor y,
+            Tensor inverseRms,
+            long from,
+            long to,
+            int worker) {
+        int width = Math.toIntExact(weight.size());
+        for (long n = from; n < to; n++) {
+            Rows input = new Rows(x.rowAddress(n), 4L * width);
+            Rows output = new Rows(y.rowAddress(n), 4L * width);
+            long inverse = inverseRms.address() + 4 * n * heads;
+            NormKernel.norm(
+                    input, input, input, false, width, eps, weight.address(), y.dtype(), output, inverse, heads);
+        }
+    }
+
+    @Override
+    public void rope(
+            Tensor x,
+            int heads,
+            int headDim,
+            int offset,
+            Tensor positions,
+            RopeTable table,
+            boolean inverse,
+            long from,
+            long to,
+            int worker) {
+        int pairs = Math.toIntExact(table.cos().columns());
+        for (long n = from; n < to; n++) {
+            int position = Memory.getInt(positions.address() + 4 * n);
+            RotationKernel.neighbours(
+                    x.rowAddress(n) + 4L * offset,
+                    headDim,
+                    heads,
+                    pairs,
+                    table.cos().rowAddress(position),
+                    table.sin().rowAddress(position),
+                    inverse);
+        }
+    }
+
+    @Override
+    public void ropeHalves(
+            Tensor x,
+            int heads,
+            int headDim,
+            int offset,
+            Tensor positions,
+            RopeTable table,
+            boolean inverse,
+            long from,
+            long to,
+            int worker) {
+        int pairs = Math.toIntExact(table.cos().columns());
+        for (long n = from; n < to; n++) {
+            int position = Memory.getInt(positions.address() + 4 * n);
+            RotationKernel.halves(
+                    x.rowAddress(n) + 4L * offset,
+                    headDim,
+                    heads,
+                    pairs,
+                    table.cos().rowAddress(position),
+                    table.sin().rowAddress(position),
+                    inverse);
+        }
+    }
+
+    @Override
+    public void swiGlu(Tensor gateUp, Tensor out, long from, long to, int worker) {
+        SwiGluKernel.swiGlu(
+                gateUp.dtype(),
+                gateUp.rowAddress(from),
+                stride(gateUp),
+                out.dtype(),
+                out.rowAddress(from),
+                stride(out),
+                Math.toIntExact(out.columns()),
+                to - from);
+    }
+
+    private static Rows rows(Tensor tensor, long from) {
+        return new Rows(tensor.rowAddress(from), stride(tensor));
+    }
+
+    private static long stride(Tensor tensor) {
+        return tensor.rowStride() * tensor.dtype().bytes();
+    }
+}

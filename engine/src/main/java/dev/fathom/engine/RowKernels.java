@@ -1,0 +1,66 @@
+package dev.fathom.engine;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a forward pass does to rows one by one, beside products and attention: the part of {@link Kernels} that there are several implementations of.
+ * {@link VectorRows} is the built-in one, in Java. C2 has to compile its loops first, and until then they are a hundred times slower, which is most of what
+ * somebody waits for who wants one answer from a program just started; so a {@link GemmProvider} that writes machine code may bring its own.
+ *
+ * <p>Arguments are those of the methods of {@link Kernels} with these names, checked there; computed are the rows {@code from} (inclusive) to {@code to}
+ * (exclusive), on the thread of this worker of the pool. All implementations give the same bits, but that one may take denormal floats for zeros where it
+ * rounds to BF16.
+ */
+public interface RowKernels {
+    /** Short name for the kernels line. */
+    String name();
+
+    /** See {@link Kernels#addBias}. */
+    void addBias(Tensor y, Tensor bias, long from, long to, int worker);
+
+    /** See {@link Kernels#rmsNorm}. */
+    void rmsNorm(
+            Tensor x,
+            @Nullable Tensor residual,
+            Tensor weight,
+            float eps,
+            @Nullable Tensor sum,
+            Tensor y,
+            Tensor inverseRms,
+            long from,
+            long to,
+            int worker);
+
+    /** See {@link Kernels#rmsNormHeads}. */
+    void rmsNormHeads(
+            Tensor x, int heads, Tensor weight, float eps, Tensor y, Tensor inverseRms, long from, long to, int worker);
+
+    /** See {@link Kernels#rope}. */
+    void rope(
+            Tensor x,
+            int heads,
+            int headDim,
+            int offset,
+            Tensor positions,
+            RopeTable table,
+            boolean inverse,
+            long from,
+            long to,
+            int worker);
+
+    /** See {@link Kernels#ropeHalves}. */
+    void ropeHalves(
+            Tensor x,
+            int heads,
+            int headDim,
+            int offset,
+            Tensor positions,
+            RopeTable table,
+            boolean inverse,
+            long from,
+            long to,
+            int worker);
+
+    /** See {@link Kernels#swiGlu}. */
+    void swiGlu(Tensor gateUp, Tensor out, long from, long to, int worker);
+}

@@ -1,0 +1,90 @@
+package dev.fathom.engine;
+
+import org.jspecify.annotations.Nullable;
+
+/** {@link RowKernels} on the JDK's Vector API. Each operation lives beside its backward pass. */
+final class VectorRows implements RowKernels {
+    private final WorkerPool pool;
+
+    VectorRows(WorkerPool pool) {
+        this.pool = pool;
+    }
+
+    @Override
+    public String name() {
+        return "vector " + Lanes.SPECIES.vectorBitSize() + "-bit";
+    }
+
+    @Override
+    public void addBias(Tensor y, Tensor bias, long from, long to, int worker) {
+        VectorBias.addBias(y, bias, from, to);
+    }
+
+    @Override
+    public void rmsNorm(
+            Tensor x,
+            @Nullable Tensor residual,
+            Tensor weight,
+            float eps,
+            @Nullable Tensor sum,
+            Tensor y,
+            Tensor inverseRms,
+            long from,
+            long to,
+            int worker) {
+        long scratch = pool.scratch(worker, VectorNorm.scratchBytes(y.columns()));
+        VectorNorm.rmsNorm(x, residual, weight, eps, sum, y, inverseRms, from, to, scratch);
+    }
+
+    @Override
+    public void rmsNormHeads(
+            Tensor x,
+            int heads,
+            Tensor weight,
+            float eps,
+            Tensor y,
+            Tensor inverseRms,
+            long from,
+            long to,
+            int worker) {
+        long scratch = pool.scratch(worker, Lanes.BYTES);
+        VectorHeadNorm.rmsNormHeads(x, heads, weight, eps, y, inverseRms, from, to, scratch);
+    }
+
+    @Override
+    public void rope(
+            Tensor x,
+            int heads,
+            int headDim,
+            int offset,
+            Tensor positions,
+            RopeTable table,
+            boolean inverse,
+            long from,
+            long to,
+            int worker) {
+        long scratch = pool.scratch(worker, VectorRope.scratchBytes(table));
+        VectorRope.rope(x, heads, headDim, offset, positions, table, inverse, from, to, scratch);
+    }
+
+    @Override
+    public void ropeHalves(
+            Tensor x,
+            int heads,
+            int headDim,
+            int offset,
+            Tensor positions,
+            RopeTable table,
+            boolean inverse,
+            long from,
+            long to,
+            int worker) {
+        VectorRope.ropeHalves(x, heads, headDim, offset, positions, table, inverse, from, to);
+    }
+
+    @Override
+    public void swiGlu(Tensor gateUp, Tensor out, long from, long to, int worker) {
+        long scratch = pool.scratch(worker, VectorElementwise.swiGluScratchBytes(out.columns()));
+        VectorElementwise.swiGlu(gateUp, out, from, to, scratch);
+    }
+}
