@@ -1,7 +1,6 @@
 package dev.fathom.avx512;
 
 import dev.fathom.engine.AttentionKernels;
-import dev.fathom.engine.Bfloat16;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.KeyValueStore;
 import dev.fathom.engine.Memory;
@@ -65,17 +64,31 @@ final class Avx512Attention implements AttentionKernels {
     }
 
     @Override
-    public boolean storeKey(long row, int headStride, int width, int dim, KeyValueStore store, long slot, long next) {
+    public boolean storeKeys(
+            long from,
+            long rowBytes,
+            int rows,
+            int headStride,
+            int width,
+            int dim,
+            KeyValueStore store,
+            long slot,
+            long next) {
         if (width % 2 != 0 || dim % 2 != 0) {
             return false;
         }
-        AppendKernel.keys(row, headStride, width, dim, store, slot, next);
+        for (int r = 0; r < rows; r++) {
+            AppendKernel.keys(from + r * rowBytes, headStride, width, dim, store, slot + r, next);
+        }
         return true;
     }
 
     @Override
-    public boolean storeValue(long row, int headStride, KeyValueStore store, long slot, long next) {
-        AppendKernel.values(row, headStride, store, slot, next);
+    public boolean storeValues(
+            long from, long rowBytes, int rows, int headStride, KeyValueStore store, long slot, long next) {
+        for (int r = 0; r < rows; r++) {
+            AppendKernel.values(from + r * rowBytes, headStride, store, slot + r, next);
+        }
         return true;
     }
 
@@ -310,14 +323,12 @@ final class Avx512Attention implements AttentionKernels {
                         MicroKernel.Result.FRESH);
             }
         }
-        for (int i = 0; i < count; i++) {
-            Softmax.scale(sums + i * outRow, store.valueDim(), Memory.getFloat(factors + 4L * i), out.row(i));
-        }
+        ScaleKernel.scale(sums, outRow, factors, out.address(), out.stride(), store.valueDim(), count);
     }
 
     /** Rounds rows to bf16; an odd last column gets a 0 for a neighbour. */
     static void roundRows(Rows from, int count, int columns, long to, long toRow) {
-        Bfloat16.round(from.address(), from.stride(), count, columns, to, toRow);
+        Rounding.exactRows(from.address(), from.stride(), count, columns, to, toRow);
         if (columns % 2 != 0) {
             for (int i = 0; i < count; i++) {
                 Memory.ALL.set(Memory.SHORT, to + i * toRow + 2L * columns, (short) 0);

@@ -22,6 +22,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Floats to the bf16 operands of {@link MicroKernel}, to nearest even: rows as they are, or neighbouring rows zipped into pairs. Denormal floats become
@@ -36,7 +38,11 @@ final class Rounding {
     private static final int STEP = 2 * MicroKernel.LANES;
 
     private static final MethodHandle ROWS = MachineCode.call(8);
+    private static final MethodHandle EXACT_ROWS = MachineCode.call(5);
     private static final MethodHandle ZIP = MachineCode.call(9);
+
+    /** For each number of columns. */
+    private static final Map<Integer, MemorySegment> EXACT_CODE = new ConcurrentHashMap<>();
 
     private static final MemorySegment ROWS_CODE;
     private static final MemorySegment[] ZIP_CODE;
@@ -98,7 +104,10 @@ final class Rounding {
     static void rows(long from, long fromStride, int rows, int columns, long to, long toStride) {
         int steps = columns / STEP;
         if (steps == 0) {
-            narrowRows(from, fromStride, rows, columns, to, toStride);
+            for (int r = 0; r < rows; r++) {
+                Memory.zero(to + r * toStride, 2L * STEP);
+            }
+            exactRows(from, fromStride, rows, columns, to, toStride);
             return;
         }
         int rest = columns % STEP;
@@ -113,11 +122,32 @@ final class Rounding {
         }
     }
 
-    private static void narrowRows(long from, long fromStride, int rows, int columns, long to, long toStride) {
-        for (int r = 0; r < rows; r++) {
-            Memory.zero(to + r * toStride, 2L * STEP);
+    /** As {@link #rows(long, long, int, int, long, long)}, but nothing is written behind the last element of a row. */
+    static void exactRows(long from, long fromStride, int rows, int columns, long to, long toStride) {
+        MemorySegment code = EXACT_CODE.computeIfAbsent(columns, k -> MachineCode.place(generateExactRows(k))[0]);
+        try {
+            EXACT_ROWS.invokeExact(code, from, fromStride, to, toStride, (long) rows);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
         }
-        Bfloat16.round(from, fromStride, rows, columns, to, toStride);
+    }
+
+    private static byte[] generateExactRows(int columns) {
+        Assembler code = new Assembler();
+        Columns.setMask(code, columns);
+        int row = code.position();
+        Columns.forEach(code, columns, mask -> {
+            Columns.load(code, DType.F32, 0, RDI, mask);
+            Columns.store(code, DType.BF16, 0, RDX, mask);
+        });
+        code.add(RDI, RSI);
+        code.add(RDX, RCX);
+        code.decrementAndLoop(R8, row);
+        code.clearUpperHalves();
+        code.returnToCaller();
+        return code.bytes();
     }
 
     /**

@@ -73,21 +73,4 @@ final class Softmax {
                     .intoMemorySegment(ALL, dWeight + at, ORDER);
         }
     }
-
-    /**
-     * {@code out = sums * factor}. Adding 0 gives an underflown -0 the sign it has in a row whose chain went on with {@code + 0}.
-     */
-    static void scale(long sums, int width, float factor, long out) {
-        FloatVector f = FloatVector.broadcast(FLOATS, factor);
-        FloatVector zero = FloatVector.zero(FLOATS);
-        int d = 0;
-        for (; d <= width - LANES; d += LANES) {
-            FloatVector.fromMemorySegment(FLOATS, ALL, sums + 4L * d, ORDER)
-                    .fma(f, zero)
-                    .intoMemorySegment(ALL, out + 4L * d, ORDER);
-        }
-        for (; d < width; d++) {
-            Memory.setFloat(out + 4L * d, Math.fma(Memory.getFloat(sums + 4L * d), factor, 0f));
-        }
-    }
 }

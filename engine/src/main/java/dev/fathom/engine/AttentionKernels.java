@@ -14,20 +14,30 @@ public interface AttentionKernels {
     DType keyValueType();
 
     /**
-     * Writes part of one row's keys, all heads, into a store of {@link #keyValueType()}, if this implementation has a way of its own.
+     * Writes part of the keys of rows that follow each other, all heads, into a store of {@link #keyValueType()}, if this implementation has a way of its own.
      *
-     * @param row address of the first head's floats, the next head's {@code headStride} floats further
+     * @param from address of the first row's first head's floats, the next head's {@code headStride} floats further, the next row's {@code rowBytes} bytes
      * @param dim first key dimension
-     * @param slot where the row's position is
+     * @param slot where the first row's position is
      * @param next a slot that is about to be written, where it pays to look ahead
      * @return whether it has
      */
-    default boolean storeKey(long row, int headStride, int width, int dim, KeyValueStore store, long slot, long next) {
+    default boolean storeKeys(
+            long from,
+            long rowBytes,
+            int rows,
+            int headStride,
+            int width,
+            int dim,
+            KeyValueStore store,
+            long slot,
+            long next) {
         return false;
     }
 
     /** The same for values. */
-    default boolean storeValue(long row, int headStride, KeyValueStore store, long slot, long next) {
+    default boolean storeValues(
+            long from, long rowBytes, int rows, int headStride, KeyValueStore store, long slot, long next) {
         return false;
     }
 

@@ -1,10 +1,10 @@
 package dev.fathom.engine;
 
+import static dev.fathom.engine.Lanes.SPECIES;
 import static dev.fathom.engine.Memory.ALL;
 import static dev.fathom.engine.Memory.ORDER;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Moves keys and values between rows, as the projections produce them, and the tiles of {@link KeyValueStore}, as {@link VectorAttention} walks
@@ -18,8 +18,6 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>Pairs in bf16 are written by {@link PairKeyValues}.
  */
 final class VectorKeyValues {
-    private static final VectorSpecies<Float> SPECIES = Lanes.SPECIES;
-
     private static final int TILE = KeyValueStore.TILE;
 
     /** Bytes from one key dimension of a tile to the next. */
@@ -28,19 +26,19 @@ final class VectorKeyValues {
     /** Rows of one unit of work. */
     private static final int UNIT_ROWS = 64;
 
-    /** How many sequences ahead a single row looks for its place. */
+    /** How many sequences ahead it looks. */
     private static final int AHEAD = 4;
 
     private final WorkerPool pool;
     private final AttentionKernels attention;
 
-    /** @param attention who reads what is stored, and may write single rows in a way of its own */
+    /** @param attention who reads what is stored, and may write it in a way of its own */
     VectorKeyValues(WorkerPool pool, AttentionKernels attention) {
         this.pool = pool;
         this.attention = attention;
     }
 
-    /** Where a sequence that follows later will be written, for single rows to look ahead. */
+    /** Where a sequence that follows later will be written, to look ahead. */
     private static long later(Segments segments, int s) {
         int later = Math.min(s + AHEAD, segments.count() - 1);
         return segments.slot()[later] + segments.position()[later];
@@ -52,14 +50,22 @@ final class VectorKeyValues {
         checkKeys(source, offset, headStride, width, dim, segments, store);
         int heads = store.heads();
         boolean pairs = store.data().dtype() == DType.BF16;
-        boolean alone = store.data().dtype() == attention.keyValueType();
+        boolean own = store.data().dtype() == attention.keyValueType();
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, 2L * heads * width, 0, (s, none, from, to, worker) -> {
-            if (alone && to - from == 1) {
-                long row = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
-                long slot = segments.slot()[s] + segments.position()[s] + from;
-                if (attention.storeKey(row, headStride, width, dim, store, slot, later(segments, s))) {
-                    return;
-                }
+            long first = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
+            long firstSlot = segments.slot()[s] + segments.position()[s] + from;
+            if (own
+                    && attention.storeKeys(
+                            first,
+                            4 * source.rowStride(),
+                            to - from,
+                            headStride,
+                            width,
+                            dim,
+                            store,
+                            firstSlot,
+                            later(segments, s))) {
+                return;
             }
             long scratch = pool.scratch(worker, 2L * TILE * (width + 1));
             long sourceRow = 4 * source.rowStride();
@@ -177,21 +183,20 @@ final class VectorKeyValues {
         int heads = store.heads();
         int width = store.valueDim();
         boolean pairs = store.data().dtype() == DType.BF16;
-        boolean alone = store.data().dtype() == attention.keyValueType();
+        boolean own = store.data().dtype() == attention.keyValueType();
         SegmentWork.run(pool, segments, 1, UNIT_ROWS, (long) heads * width, 0, (s, none, from, to, worker) -> {
-            if (alone && to - from == 1) {
-                long row = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
-                long slot = segments.slot()[s] + segments.position()[s] + from;
-                if (attention.storeValue(row, headStride, store, slot, later(segments, s))) {
-                    return;
-                }
+            long first = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
+            long firstSlot = segments.slot()[s] + segments.position()[s] + from;
+            long rowBytes = 4 * source.rowStride();
+            if (own
+                    && attention.storeValues(
+                            first, rowBytes, to - from, headStride, store, firstSlot, later(segments, s))) {
+                return;
             }
             if (pairs) {
-                long row = source.rowAddress((long) segments.rowStart()[s] + from) + 4L * offset;
-                long slot = segments.slot()[s] + segments.position()[s] + from;
                 for (int head = 0; head < heads; head++) {
                     PairKeyValues.storeValues(
-                            row + 4L * head * headStride, 4 * source.rowStride(), to - from, slot, head, store);
+                            first + 4L * head * headStride, rowBytes, to - from, firstSlot, head, store);
                 }
                 return;
             }
