@@ -134,6 +134,21 @@ final class Avx512Rows implements RowKernels {
                 to - from);
     }
 
+    @Override
+    public void largest(long x, int width, long pieces, long out) {
+        LogitKernel.largest(x, width, pieces, out);
+    }
+
+    @Override
+    public void sums(long x, int width, long pieces, long out, long lanes) {
+        LogitKernel.sums(x, width, pieces, out);
+    }
+
+    @Override
+    public void exponentials(long x, float inverseTemperature, float max, int width, long lanes, long out) {
+        LogitKernel.exponentials(x, inverseTemperature, max, width, lanes, out);
+    }
+
     private static Rows rows(Tensor tensor, long from) {
         return new Rows(tensor.rowAddress(from), stride(tensor));
     }

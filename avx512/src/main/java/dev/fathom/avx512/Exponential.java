@@ -13,7 +13,7 @@ import java.lang.foreign.ValueLayout;
  */
 final class Exponential {
     /** Vector registers that hold its thirteen numbers. */
-    private static final int LOWEST = 16;
+    static final int LOWEST = 16;
 
     private static final int HIGHEST = 17;
     private static final int INVERSE_LN2 = 18;

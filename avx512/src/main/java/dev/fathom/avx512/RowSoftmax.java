@@ -101,11 +101,16 @@ final class RowSoftmax {
 
     /** All elements of the maximum become the largest of them, times the scale. */
     static void scaleMaximum(Assembler code) {
-        for (Step step : Step.values()) {
-            step.swap(code, SWAPPED, MAX);
-            code.vectorMax(MAX, SWAPPED, MAX);
-        }
+        maximum(code, MAX, SWAPPED);
         code.vectorMultiply(MAX, MAX, SCALE);
+    }
+
+    /** All elements become the largest of the sixteen. */
+    static void maximum(Assembler code, int largest, int swapped) {
+        for (Step step : Step.values()) {
+            step.swap(code, swapped, largest);
+            code.vectorMax(largest, swapped, largest);
+        }
     }
 
     /**

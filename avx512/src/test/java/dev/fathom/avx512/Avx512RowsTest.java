@@ -141,6 +141,74 @@ class Avx512RowsTest {
         }
     }
 
+    @Test
+    void logProbs() {
+        for (int round = 0; round < ROUNDS; round++) {
+            int width = 1 + random.nextInt(900);
+            int rows = (int) rows();
+            float inverseTemperature = random.nextBoolean() ? 1 : 0.7f;
+            boolean slopes = random.nextBoolean();
+            Tensor targets = Tensor.of(random.ints(rows, -1, width).toArray());
+            Tensor logits = logits(rows, width);
+            Tensor[] entropies = {Tensor.zeros(DType.F32, rows), Tensor.zeros(DType.F32, rows)};
+            Tensor[] slopesOf = {Tensor.zeros(DType.F32, rows, width), Tensor.zeros(DType.F32, rows, width)};
+            Tensor[] scales = {Tensor.zeros(DType.F32, rows), Tensor.zeros(DType.F32, rows)};
+            int[] calls = {0};
+            compare(() -> Tensor.zeros(DType.F32, rows), (kernels, out) -> {
+                int call = calls[0]++;
+                Tensor own = Tensor.zeros(DType.F32, rows, width);
+                own.copyFrom(logits);
+                kernels.logProbs(
+                        own,
+                        targets,
+                        inverseTemperature,
+                        out,
+                        entropies[call],
+                        slopes ? slopesOf[call] : null,
+                        slopes ? scales[call] : null);
+            });
+            assertThat(bits(entropies[1])).isEqualTo(bits(entropies[0]));
+            assertThat(bits(slopesOf[1])).isEqualTo(bits(slopesOf[0]));
+            assertThat(bits(scales[1])).isEqualTo(bits(scales[0]));
+        }
+    }
+
+    @Test
+    void sample() {
+        for (int round = 0; round < ROUNDS; round++) {
+            int width = random.nextInt(4) == 0 ? 256 * (1 + random.nextInt(3)) : 1 + random.nextInt(900);
+            int rows = (int) rows();
+            Tensor logits = logits(rows, width);
+            Tensor temperatures = Tensor.zeros(DType.F32, rows);
+            Tensor uniforms = Tensor.zeros(DType.F32, rows);
+            for (int r = 0; r < rows; r++) {
+                temperatures.set(0, r, random.nextInt(3) * 0.6f);
+                uniforms.set(0, r, random.nextFloat());
+            }
+            Tensor[] tokens = {Tensor.zeros(DType.I32, rows), Tensor.zeros(DType.I32, rows)};
+            int[] calls = {0};
+            compare(
+                    () -> Tensor.zeros(DType.F32, rows),
+                    (kernels, out) -> kernels.sample(logits, temperatures, uniforms, tokens[calls[0]++], out));
+            assertThat(tokens[1].toInts()).isEqualTo(tokens[0].toInts());
+        }
+    }
+
+    /** Some are left out, and in some rows the largest occurs more than once. */
+    private Tensor logits(int rows, int width) {
+        Tensor logits = numbers(random.nextLong(), rows, width);
+        for (int i = 0; i < width / 3; i++) {
+            logits.set(random.nextInt(rows), random.nextInt(width), Float.NEGATIVE_INFINITY);
+        }
+        for (int r = 0; r < rows; r++) {
+            for (int i = 0; i < random.nextInt(4); i++) {
+                logits.set(r, random.nextInt(width), 20);
+            }
+            logits.set(r, random.nextInt(width), 1);
+        }
+        return logits;
+    }
+
     /** Both implementations on the same numbers. */
     private void compare(Supplier<Tensor> target, BiConsumer<Kernels, Tensor> operation) {
         String reason = new Avx512Provider().unavailable(Precision.BF16);

@@ -63,4 +63,24 @@ public interface RowKernels {
 
     /** See {@link Kernels#swiGlu}. */
     void swiGlu(Tensor gateUp, Tensor out, long from, long to, int worker);
+
+    // ---- logits: parts of one row, at their address
+
+    /** The largest number of each of some pieces of {@code width} floats, one after the other; a NaN is passed over. */
+    void largest(long x, int width, long pieces, long out);
+
+    /**
+     * The sum of each of some pieces of {@code width} floats: element i in lane {@code i mod 16}, then the lanes pairwise.
+     *
+     * @param lanes room for sixteen floats
+     */
+    void sums(long x, int width, long pieces, long out, long lanes);
+
+    /**
+     * With {@code z = x inverseTemperature - max}, at least -104: leaves {@code Σ exp(z)} in sixteen lanes and {@code Σ exp(z) z} in as many after them.
+     *
+     * @param lanes address of 32 floats
+     * @param out where the exponentials go, or 0 if they are not wanted
+     */
+    void exponentials(long x, float inverseTemperature, float max, int width, long lanes, long out);
 }

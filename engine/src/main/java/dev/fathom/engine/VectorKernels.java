@@ -46,7 +46,7 @@ public final class VectorKernels implements Kernels {
         this.rows = rows;
         router = new VectorRouter(pool);
         experts = new VectorExperts(pool);
-        logProbs = new VectorLogProbs(pool);
+        logProbs = new VectorLogProbs(pool, rows);
         optimizer = new VectorOptimizer(pool);
     }
 

@@ -26,9 +26,11 @@ final class VectorLogProbs {
     private static final int BLOCK = 256;
 
     private final WorkerPool pool;
+    private final RowKernels rowKernels;
 
-    VectorLogProbs(WorkerPool pool) {
+    VectorLogProbs(WorkerPool pool, RowKernels rowKernels) {
         this.pool = pool;
+        this.rowKernels = rowKernels;
     }
 
     // ---- log-probabilities
@@ -67,9 +69,10 @@ final class VectorLogProbs {
                 long row = logits.rowAddress(n);
                 int target = Checks.intAt(targets, n);
                 float logit = target < 0 ? 0 : Memory.getFloat(row + 4L * target);
-                float max = largest(row, vocabulary) * inverseTemperature;
+                rowKernels.largest(row, vocabulary, 1, lanes);
+                float max = Memory.getFloat(lanes) * inverseTemperature;
                 // Without slopes nobody wants the exponentials: the logits are left alone.
-                exponentials(row, inverseTemperature, max, vocabulary, lanes, slopes == null ? 0 : row);
+                rowKernels.exponentials(row, inverseTemperature, max, vocabulary, lanes, slopes == null ? 0 : row);
                 float sum = Lanes.sum(lanes);
                 double logSum = StrictMath.log(sum);
                 Checks.setFloat(logProbs, n, target < 0 ? 0 : logProb(logit, inverseTemperature, max, logSum));
@@ -204,7 +207,7 @@ final class VectorLogProbs {
             }
         }
         pool.forBlocks(rows, Grain.rows(rows, (long) EXP_COST * vocabulary), (from, to, worker) -> {
-            int blocks = (vocabulary + BLOCK - 1) / BLOCK;
+            int blocks = vocabulary / BLOCK + 1;
             long lanes = pool.scratch(worker, 2 * Lanes.BYTES + Memory.align(4L * blocks) + 4L * vocabulary);
             long blockSums = lanes + 2 * Lanes.BYTES;
             long exponentials = blockSums + Memory.align(4L * blocks);
@@ -212,16 +215,17 @@ final class VectorLogProbs {
                 long row = logits.rowAddress(n);
                 float temperature = Checks.floatAt(temperatures, n);
                 float inverse = temperature == 0 ? 1 : 1 / temperature;
-                float largest = largest(row, vocabulary);
+                rowKernels.largest(row, vocabulary, 1, lanes);
+                float largest = Memory.getFloat(lanes);
                 float max = largest * inverse;
-                exponentials(row, inverse, max, vocabulary, lanes, exponentials);
+                rowKernels.exponentials(row, inverse, max, vocabulary, lanes, exponentials);
                 float sum = Lanes.sum(lanes);
                 if (!(sum > 0) || Float.isInfinite(sum)) {
                     throw new ArithmeticException("row " + n + " of the logits is no distribution: largest logit "
                             + largest + ", temperature " + temperature);
                 }
                 int token = temperature == 0
-                        ? indexOf(largest, row, vocabulary)
+                        ? indexOfLargest(largest, row, vocabulary, blockSums)
                         : invert(exponentials, vocabulary, Checks.floatAt(uniforms, n), lanes, blockSums);
                 Checks.setInt(tokens, n, token);
                 Checks.setFloat(
@@ -230,8 +234,15 @@ final class VectorLogProbs {
         });
     }
 
-    private static int indexOf(float value, long row, int vocabulary) {
-        for (int i = 0; i < vocabulary; i++) {
+    /** The first of the largest, in the first block that has it. */
+    private int indexOfLargest(float value, long row, int vocabulary, long blockLargest) {
+        int blocks = vocabulary / BLOCK;
+        rowKernels.largest(row, BLOCK, blocks, blockLargest);
+        int first = 0;
+        while (first < blocks && Memory.getFloat(blockLargest + 4L * first) != value) {
+            first++;
+        }
+        for (int i = first * BLOCK; i < vocabulary; i++) {
             if (Memory.getFloat(row + 4L * i) == value) {
                 return i;
             }
@@ -247,13 +258,14 @@ final class VectorLogProbs {
      *
      * @param blockSums room for a float for each block
      */
-    private static int invert(long weights, int vocabulary, float uniform, long lanes, long blockSums) {
+    private int invert(long weights, int vocabulary, float uniform, long lanes, long blockSums) {
+        int whole = vocabulary / BLOCK;
+        rowKernels.sums(weights, BLOCK, whole, blockSums, lanes);
+        rowKernels.sums(weights + 4L * whole * BLOCK, vocabulary % BLOCK, 1, blockSums + 4L * whole, lanes);
         double total = 0;
         long sum = blockSums;
         for (int i = 0; i < vocabulary; i += BLOCK, sum += Float.BYTES) {
-            float block = Lanes.sumOfRow(weights + 4L * i, Math.min(BLOCK, vocabulary - i), lanes);
-            Memory.setFloat(sum, block);
-            total += block;
+            total += Memory.getFloat(sum);
         }
         double threshold = uniform * total;
         double below = 0;

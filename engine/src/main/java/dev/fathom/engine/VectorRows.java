@@ -87,4 +87,23 @@ final class VectorRows implements RowKernels {
         long scratch = pool.scratch(worker, VectorElementwise.swiGluScratchBytes(out.columns()));
         VectorElementwise.swiGlu(gateUp, out, from, to, scratch);
     }
+
+    @Override
+    public void largest(long x, int width, long pieces, long out) {
+        for (long i = 0; i < pieces; i++) {
+            Memory.setFloat(out + 4 * i, VectorLogProbs.largest(x + 4 * i * width, width));
+        }
+    }
+
+    @Override
+    public void sums(long x, int width, long pieces, long out, long lanes) {
+        for (long i = 0; i < pieces; i++) {
+            Memory.setFloat(out + 4 * i, Lanes.sumOfRow(x + 4 * i * width, width, lanes));
+        }
+    }
+
+    @Override
+    public void exponentials(long x, float inverseTemperature, float max, int width, long lanes, long out) {
+        VectorLogProbs.exponentials(x, inverseTemperature, max, width, lanes, out);
+    }
 }
