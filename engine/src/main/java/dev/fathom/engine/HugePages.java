@@ -29,6 +29,10 @@ final class HugePages {
 
     private static final int MADV_HUGEPAGE = 14;
 
+    private static final int READ_WRITE = 1 | 2;
+
+    private static final int PRIVATE_ANONYMOUS_NORESERVE = 2 | 0x20 | 0x4000;
+
     /** What is left of the last pages that are shared; they live as long as any part of them can be reached. */
     private static MemorySegment rest = MemorySegment.NULL;
 
@@ -40,6 +44,44 @@ final class HugePages {
             return Arena.ofAuto().allocate(bytes, Memory.ALIGNMENT);
         }
         return bytes < SLAB ? share(bytes) : pages(bytes);
+    }
+
+    /**
+     * Zeroed native memory of which perhaps little will be used, freed when nobody can reach it: the system gives its pages when they are touched.
+     *
+     * @param large whether in large pages, because all of it may well be used; a large page is zeroed whole for its first byte
+     */
+    static MemorySegment reserve(long bytes, boolean large) {
+        MethodHandle map = Mapping.MMAP;
+        MethodHandle unmap = Mapping.MUNMAP;
+        if (bytes < SMALLEST || map == null || unmap == null) {
+            return allocate(bytes);
+        }
+        long whole = bytes + PAGE;
+        try {
+            long address = (long) map.invokeExact(0L, whole, READ_WRITE, PRIVATE_ANONYMOUS_NORESERVE, -1, 0L);
+            if (address == -1) {
+                return allocate(bytes);
+            }
+            long first = (address + PAGE - 1) / PAGE * PAGE;
+            if (large) {
+                advise(first, bytes / PAGE * PAGE, MADV_HUGEPAGE);
+            }
+            return MemorySegment.ofAddress(first)
+                    .reinterpret(bytes, Arena.ofAuto(), segment -> unmap(unmap, address, whole));
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException("mmap cannot be called", e);
+        }
+    }
+
+    private static void unmap(MethodHandle unmap, long address, long bytes) {
+        try {
+            int failed = (int) unmap.invokeExact(address, bytes);
+        } catch (Throwable e) {
+            throw new IllegalStateException("munmap cannot be called", e);
+        }
     }
 
     private static synchronized MemorySegment share(long bytes) {
@@ -90,23 +132,37 @@ final class HugePages {
 
     /** Linked when the first large memory is allocated. */
     private static final class Advice {
-        static final @Nullable MethodHandle MADVISE = find();
+        static final @Nullable MethodHandle MADVISE = function(
+                "madvise",
+                FunctionDescriptor.of(
+                        ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
+    }
 
-        private static @Nullable MethodHandle find() {
-            if (!System.getProperty("os.name").equals("Linux")) {
-                return null;
-            }
-            Linker linker = Linker.nativeLinker();
-            return linker.defaultLookup()
-                    .find("madvise")
-                    .map(function -> linker.downcallHandle(
-                            function,
-                            FunctionDescriptor.of(
-                                    ValueLayout.JAVA_INT,
-                                    ValueLayout.JAVA_LONG,
-                                    ValueLayout.JAVA_LONG,
-                                    ValueLayout.JAVA_INT)))
-                    .orElse(null);
+    private static final class Mapping {
+        static final @Nullable MethodHandle MMAP = function(
+                "mmap",
+                FunctionDescriptor.of(
+                        ValueLayout.JAVA_LONG,
+                        ValueLayout.JAVA_LONG,
+                        ValueLayout.JAVA_LONG,
+                        ValueLayout.JAVA_INT,
+                        ValueLayout.JAVA_INT,
+                        ValueLayout.JAVA_INT,
+                        ValueLayout.JAVA_LONG));
+
+        static final @Nullable MethodHandle MUNMAP = function(
+                "munmap", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+    }
+
+    /** Null where it is not to be had. */
+    private static @Nullable MethodHandle function(String name, FunctionDescriptor descriptor) {
+        if (!System.getProperty("os.name").equals("Linux")) {
+            return null;
         }
+        Linker linker = Linker.nativeLinker();
+        return linker.defaultLookup()
+                .find(name)
+                .map(function -> linker.downcallHandle(function, descriptor))
+                .orElse(null);
     }
 }

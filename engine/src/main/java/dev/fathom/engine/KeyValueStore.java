@@ -39,6 +39,16 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
                 Tensor.zeros(type, shape(type, slots, heads, keyDim, valueDim)), heads, keyDim, valueDim);
     }
 
+    /**
+     * A store of which perhaps little will be used.
+     *
+     * @param shared whether many sequences will fill it, so that large pages pay
+     */
+    public static KeyValueStore reserve(DType type, long slots, int heads, int keyDim, int valueDim, boolean shared) {
+        return new KeyValueStore(
+                Tensor.reserve(type, shared, shape(type, slots, heads, keyDim, valueDim)), heads, keyDim, valueDim);
+    }
+
     private static long[] shape(DType type, long slots, int heads, int keyDim, int valueDim) {
         return switch (type) {
             case F32 -> new long[] {slots / TILE, (long) heads * TILE * (keyDim + valueDim)};

@@ -36,6 +36,15 @@ public final class Tensor {
         return of(HugePages.allocate(Math.max(1, bytesOf(dtype, shape))), dtype, shape);
     }
 
+    /**
+     * As {@link #zeros}, for a tensor of which perhaps little will be used: its memory is taken as it is touched.
+     *
+     * @param large whether in large pages, because all of it may well be used
+     */
+    static Tensor reserve(DType dtype, boolean large, long... shape) {
+        return of(HugePages.reserve(Math.max(1, bytesOf(dtype, shape)), large), dtype, shape);
+    }
+
     /** A tensor over existing native memory, dense; the segment must be at least as large as the shape asks. */
     public static Tensor of(MemorySegment segment, DType dtype, long... shape) {
         if (shape.length == 0) {

@@ -29,6 +29,21 @@ class TensorTest {
     }
 
     @Test
+    void reservedMemoryIsZeroAndWritable() {
+        for (long columns : new long[] {1, 1000, 100_003, 5_000_001}) {
+            for (boolean large : new boolean[] {false, true}) {
+                Tensor tensor = Tensor.reserve(DType.F32, large, 2, columns);
+                assertThat(tensor.address() % Memory.ALIGNMENT).isZero();
+                for (long at : new long[] {0, columns / 2, columns - 1}) {
+                    tensor.set(1, at, 1 + tensor.get(0, at));
+                    assertThat(tensor.get(1, at)).isEqualTo(1);
+                }
+                assertThat(tensor.get(0, columns - 1)).isZero();
+            }
+        }
+    }
+
+    @Test
     void rowsAndColumnsAreViewsOfTheSameMemory() {
         Tensor tensor = counting(5, 6);
         Tensor view = tensor.rows(1, 4).columns(2, 5);

@@ -54,10 +54,10 @@ final class Scheduler {
         long positions = (options.positions() + KeyValueStore.TILE - 1) / KeyValueStore.TILE * KeyValueStore.TILE;
         List<KeyValueStore> stores = new ArrayList<>();
         for (int layer = 0; layer < model.numHiddenLayers(); layer++) {
-            stores.add(model.allocateKeyValues(positions));
+            stores.add(model.reserveKeyValues(positions, options.maxRunning() > 1));
         }
         speculates = options.speculation() && model.predictsMultipleTokens();
-        KeyValueStore guessStore = speculates ? model.allocateKeyValues(positions) : null;
+        KeyValueStore guessStore = speculates ? model.reserveKeyValues(positions, options.maxRunning() > 1) : null;
         List<KeyValueStore> all = new ArrayList<>(stores);
         if (guessStore != null) {
             all.add(guessStore);

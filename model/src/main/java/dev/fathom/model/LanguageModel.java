@@ -51,6 +51,15 @@ public sealed interface LanguageModel permits TrainableModel, Transformer {
         return keyValueShape().allocate(engine(), slots);
     }
 
+    /**
+     * The same, taken from the system as it is used.
+     *
+     * @param shared whether many sequences will fill it; one alone is mostly far shorter than it may be
+     */
+    default KeyValueStore reserveKeyValues(long slots, boolean shared) {
+        return keyValueShape().reserve(engine(), slots, shared);
+    }
+
     /** Mixtures of experts that the forward pass goes through, numbered from 0 in a {@link RoutingLog}. */
     default int mixtures() {
         return 0;
@@ -105,6 +114,10 @@ public sealed interface LanguageModel permits TrainableModel, Transformer {
     record KeyValueShape(int heads, int keyDim, int valueDim) {
         KeyValueStore allocate(Engine engine, long slots) {
             return KeyValueStore.allocate(engine.kernels().keyValueType(), slots, heads, keyDim, valueDim);
+        }
+
+        KeyValueStore reserve(Engine engine, long slots, boolean shared) {
+            return KeyValueStore.reserve(engine.kernels().keyValueType(), slots, heads, keyDim, valueDim, shared);
         }
 
         KeyValueStore in(Engine engine, Workspace workspace, Batch batch) {
