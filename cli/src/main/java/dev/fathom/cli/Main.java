@@ -1,9 +1,7 @@
 package dev.fathom.cli;
 
-import dev.fathom.infer.WarmUp;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
-import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -50,9 +48,6 @@ public final class Main implements Runnable {
         COMMANDS.put("tokenizer", TokenizerCommand.class);
     }
 
-    /** Those whose user waits for the first token. */
-    private static final Set<String> GENERATING = Set.of("chat", "serve", "generate");
-
     @Spec
     private CommandSpec spec;
 
@@ -84,9 +79,6 @@ public final class Main implements Runnable {
                     "fathom: the JVM was started without --add-modules jdk.incubator.vector. Start Fathom with"
                             + " ./fathom, or see its command line with ./fathom --show-command.");
             System.exit(CommandLine.ExitCode.SOFTWARE);
-        }
-        if (args.length > 0 && GENERATING.contains(args[0])) {
-            WarmUp.begin();
         }
         // What libraries log is one line among others, not a timestamp and a class.
         System.setProperty("java.util.logging.SimpleFormatter.format", "fathom: %5$s%n");

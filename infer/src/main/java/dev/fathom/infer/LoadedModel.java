@@ -56,15 +56,9 @@ public record LoadedModel(
     static LoadedModel open(Path path, Engine kernels) {
         Path directory = Files.isRegularFile(path.resolve(RUN)) ? newestCheckpoint(path) : path;
         String name = Objects.toString(path.toAbsolutePath().normalize().getFileName(), "model");
-        WarmUp.begin();
-        try {
-            return Files.isDirectory(directory)
-                            && CheckpointReader.open(directory).hasTrainer()
-                    ? trained(name, CheckpointReader.open(directory), kernels)
-                    : released(name, ReleasedModel.open(directory, kernels, ReleasedModel.Options.DEFAULT));
-        } finally {
-            WarmUp.end();
-        }
+        return Files.isDirectory(directory) && CheckpointReader.open(directory).hasTrainer()
+                ? trained(name, CheckpointReader.open(directory), kernels)
+                : released(name, ReleasedModel.open(directory, kernels, ReleasedModel.Options.DEFAULT));
     }
 
     /** With the kernels that trained it: what it says is what it said then. */
