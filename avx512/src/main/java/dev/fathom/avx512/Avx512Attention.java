@@ -86,8 +86,21 @@ final class Avx512Attention implements AttentionKernels {
     @Override
     public boolean storeValues(
             long from, long rowBytes, int rows, int headStride, KeyValueStore store, long slot, long next) {
+        int lead = (int) (slot % 2);
+        int pairs = store.valueDim() % TILE == 0 ? Math.max(0, (rows - lead) / 2) : 0;
+        for (int head = 0; head < store.heads() && pairs > 0; head++) {
+            Rounding.zipTiles(
+                    from + lead * rowBytes + 4L * head * headStride,
+                    rowBytes,
+                    2 * pairs,
+                    store.valueDim() / TILE,
+                    store.valuePanel(slot + lead, head, 0),
+                    store.valuePanel(slot, head, 1) - store.valuePanel(slot, head, 0));
+        }
         for (int r = 0; r < rows; r++) {
-            AppendKernel.values(from + r * rowBytes, headStride, store, slot + r, next);
+            if (pairs == 0 || r < lead || r >= lead + 2 * pairs) {
+                AppendKernel.values(from + r * rowBytes, headStride, store, slot + r, next);
+            }
         }
         return true;
     }

@@ -87,7 +87,7 @@ class Avx512AttentionTest {
             int heads = 1 + random.nextInt(4);
             int nope = 2 * random.nextInt(40);
             int rope = 1 + random.nextInt(40);
-            int valueDim = 1 + random.nextInt(70);
+            int valueDim = random.nextBoolean() ? 16 * (1 + random.nextInt(5)) : 1 + random.nextInt(70);
             int sequences = 1 + random.nextInt(7);
             int length = 1 + random.nextInt(40);
             int slotLength = (length + 15) / 16 * 16;
@@ -113,6 +113,28 @@ class Avx512AttentionTest {
                 Kernels java = new VectorKernels(pool, new WithoutStores(), new Avx512Rows());
                 store(java, rows, shared, stride, nope, rope, whole, byJava);
                 assertThat(together.data().segment().mismatch(byJava.data().segment()))
+                        .isEqualTo(-1);
+                KeyValueStore inChunks = KeyValueStore.allocate(DType.BF16, slots, heads, nope + rope, valueDim);
+                for (int s = 0; s < sequences; s++) {
+                    int middle = random.nextInt(length);
+                    for (int[] part : new int[][] {{0, middle}, {middle, length}}) {
+                        long first = (long) s * length + part[0];
+                        long end = (long) s * length + part[1];
+                        Segments chunk = new Segments(
+                                1, new int[1], new int[] {part[1] - part[0]}, new int[] {part[0]}, new long[] {slot[s]
+                                });
+                        store(
+                                kernels,
+                                rows.rows(first, end),
+                                shared.rows(first, end),
+                                stride,
+                                nope,
+                                rope,
+                                chunk,
+                                inChunks);
+                    }
+                }
+                assertThat(inChunks.data().segment().mismatch(byJava.data().segment()))
                         .isEqualTo(-1);
                 for (int position = 0; position < length; position++) {
                     // The same row of every sequence, gathered into a batch of single rows.
