@@ -482,6 +482,12 @@ final class Assembler {
         code.write(0xea);
     }
 
+    /** {@code target = target | a & b}. */
+    void orAnd(int target, int a, int b) {
+        evexRegisters(MAP_0F3A, PREFIX_66, 0x25, target, a, b);
+        code.write(0xf8);
+    }
+
     void addInt(int target, int a, int b) {
         evexRegisters(MAP_0F, PREFIX_66, 0xfe, target, a, b);
     }
@@ -536,6 +542,26 @@ final class Assembler {
         evexRegisters(MAP_0F, PREFIX_66, 0x6a, target, a, b);
     }
 
+    /** VPUNPCKLBW: of each 128 bits, the first eight bytes of a and b in turn. */
+    void interleaveLow8(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x60, target, a, b);
+    }
+
+    /** VPUNPCKHBW: of each 128 bits, the last eight bytes of a and b in turn. */
+    void interleaveHigh8(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x68, target, a, b);
+    }
+
+    /** VPUNPCKLWD: of each 128 bits, the first four elements of 16 bits of a and b in turn. */
+    void interleaveLow16(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x61, target, a, b);
+    }
+
+    /** VPUNPCKHWD: of each 128 bits, the last four elements of 16 bits of a and b in turn. */
+    void interleaveHigh16(int target, int a, int b) {
+        evexRegisters(MAP_0F, PREFIX_66, 0x69, target, a, b);
+    }
+
     /** VPUNPCKLQDQ: of each 128 bits, the lower halves of a and b. */
     void interleaveLow64(int target, int a, int b) {
         evexRegisters(MAP_0F, PREFIX_66 | WIDE, 0x6c, target, a, b);
@@ -549,6 +575,11 @@ final class Assembler {
     /** VPSHUFB: of each 128 bits, {@code target[i] = table[indices[i]]}. */
     void lookUp(int target, int table, int indices) {
         evexRegisters(MAP_0F38, PREFIX_66, 0x00, target, table, indices);
+    }
+
+    /** VPERMI2B: {@code target[i] = table[target[i] & 127]}, a table of 64 bytes in each of two vectors. */
+    void lookUpInTwo(int target, int table, int rest) {
+        evexRegisters(MAP_0F38, PREFIX_66, 0x75, target, table, rest);
     }
 
     /** 128 bits from memory; the rest of the vector becomes zero. */

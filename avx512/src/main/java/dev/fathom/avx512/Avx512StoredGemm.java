@@ -103,8 +103,10 @@ final class Avx512StoredGemm implements StoredGemm {
             }
             for (Part part : parts.group(g)) {
                 long step = Math.max(1, target / (StoredKernel.OUTPUTS * part.rowBytes()));
-                for (long tile = 0; tile < part.tiles(); tile += step) {
-                    pieces.add(new Piece(g, part, tile, Math.min(step, part.tiles() - tile)));
+                for (long tile = 0; tile < part.tiles(); ) {
+                    long tiles = Math.min(step, Math.min(part.tiles() - tile, part.tilesWithSameScales(tile)));
+                    pieces.add(new Piece(g, part, tile, tiles));
+                    tile += tiles;
                 }
             }
         }
@@ -119,34 +121,45 @@ final class Avx512StoredGemm implements StoredGemm {
         if (!part.direct()) {
             for (long row = first; row < last; row += StoredKernel.OUTPUTS, output += StoredKernel.OUTPUTS) {
                 int count = (int) Math.min(StoredKernel.OUTPUTS, last - row);
-                multiply(part, expand(part, row, count, worker), x, from, to, y, output, 1, count);
+                multiply(part, expand(part, row, count, worker), 0, x, from, to, y, output, 1, count);
             }
             return;
         }
         int whole = (int) ((last - first) / StoredKernel.OUTPUTS);
         int rest = (int) ((last - first) % StoredKernel.OUTPUTS);
         Rows weights = part.rows(first);
+        long scales = part.scales(first);
         if (whole > 0 && to - from > ROWS_WITHOUT_PANEL) {
-            multiplyByPanels(part, weights, x, from, to, y, output, whole, worker);
+            multiplyByPanels(part, weights, scales, x, from, to, y, output, whole, worker);
         } else if (whole > 0) {
-            multiply(part, weights, x, from, to, y, output, whole, StoredKernel.OUTPUTS);
+            multiply(part, weights, scales, x, from, to, y, output, whole, StoredKernel.OUTPUTS);
         }
         if (rest > 0) {
             // The kernel reads sixteen rows; the file may end with fewer.
             long done = (long) whole * StoredKernel.OUTPUTS;
             long copy = pool.scratch(worker, StoredKernel.OUTPUTS * weights.stride());
             Memory.copy(weights.address() + done * weights.stride(), copy, rest * weights.stride());
-            multiply(part, new Rows(copy, weights.stride()), x, from, to, y, output + done, 1, rest);
+            multiply(part, new Rows(copy, weights.stride()), scales, x, from, to, y, output + done, 1, rest);
         }
     }
 
     private static void multiply(
-            Part part, Rows weights, Rows x, int from, int to, Tensor y, long output, int tiles, int outputs) {
+            Part part,
+            Rows weights,
+            long scales,
+            Rows x,
+            int from,
+            int to,
+            Tensor y,
+            long output,
+            int tiles,
+            int outputs) {
         for (int r = from; r < to; r += StoredKernel.ROWS) {
             part.kernel()
                     .multiply(
                             weights.address(),
                             weights.stride(),
+                            scales,
                             x.address() + r * x.stride(),
                             x.stride(),
                             y.rowAddress(r) + 4 * output,
@@ -159,7 +172,16 @@ final class Avx512StoredGemm implements StoredGemm {
     }
 
     private void multiplyByPanels(
-            Part part, Rows weights, Rows x, int from, int to, Tensor y, long output, int tiles, int worker) {
+            Part part,
+            Rows weights,
+            long scales,
+            Rows x,
+            int from,
+            int to,
+            Tensor y,
+            long output,
+            int tiles,
+            int worker) {
         StoredKernel kernel = part.kernel();
         long tileBytes = kernel.panelBytes(part.steps());
         int most = (int) Math.clamp(PANEL / tileBytes, 1, tiles);
@@ -167,7 +189,8 @@ final class Avx512StoredGemm implements StoredGemm {
         for (int tile = 0; tile < tiles; tile += most) {
             int count = Math.min(most, tiles - tile);
             long first = (long) tile * StoredKernel.OUTPUTS;
-            kernel.pack(weights.address() + first * weights.stride(), weights.stride(), panel, part.steps(), count);
+            kernel.pack(
+                    weights.address() + first * weights.stride(), weights.stride(), scales, panel, part.steps(), count);
             for (int r = from; r < to; r += StoredKernel.ROWS) {
                 kernel.multiplyPanel(
                         panel,

@@ -15,7 +15,8 @@ final class Processor {
     private static final int AVX512_BF16 = 1 << 5; // leaf 7, subleaf 1, eax
     private static final int AMX_BF16 = 1 << 22; // leaf 7, subleaf 0, edx
 
-    private static final int AVX512_VNNI = 1 << 11; // leaf 7, subleaf 0, ecx
+    private static final int AVX512_VBMI = 1 << 1; // leaf 7, subleaf 0, ecx
+    private static final int AVX512_VNNI = 1 << 11;
 
     /** Why generated bf16 code cannot run here, or an empty string. */
     static final String FAILURE;
@@ -26,10 +27,14 @@ final class Processor {
     /** Whether the processor sums products of bytes (AVX-512 VNNI). */
     static final boolean HAS_BYTE_PRODUCTS;
 
+    /** Whether the processor looks bytes up in tables of 128 (AVX-512 VBMI): all with AVX-512 BF16 but Cooper Lake. */
+    static final boolean HAS_BYTE_TABLES;
+
     static {
         String failure = platformFailure();
         boolean amx = false;
         boolean bytes = false;
+        boolean tables = false;
         if (failure.isEmpty()) {
             try {
                 MemorySegment[] code = MachineCode.place(Assembler.cpuidEaxEdx(), Assembler.cpuidEbxEcx());
@@ -37,7 +42,9 @@ final class Processor {
                         Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_INT));
                 long features = (long) cpuid.invokeExact(code[0], 7, 1);
                 amx = ((long) cpuid.invokeExact(code[0], 7, 0) & AMX_BF16) != 0;
-                bytes = ((long) cpuid.invokeExact(code[1], 7, 0) & AVX512_VNNI) != 0;
+                long others = (long) cpuid.invokeExact(code[1], 7, 0);
+                bytes = (others & AVX512_VNNI) != 0;
+                tables = (others & AVX512_VBMI) != 0;
                 if ((features >>> 32 & AVX512_BF16) == 0) {
                     failure = "the processor has no AVX-512 BF16 instructions";
                 }
@@ -52,6 +59,7 @@ final class Processor {
         FAILURE = failure;
         HAS_AMX = amx;
         HAS_BYTE_PRODUCTS = bytes;
+        HAS_BYTE_TABLES = tables;
     }
 
     private Processor() {}

@@ -13,13 +13,21 @@ import static dev.fathom.avx512.StoredKernel.Step.FIRST;
 import static dev.fathom.avx512.StoredKernel.Step.OFFSET;
 import static dev.fathom.avx512.StoredKernel.Step.OPERAND;
 import static dev.fathom.avx512.StoredKernel.Step.OTHER_TEMPORARY;
+import static dev.fathom.avx512.StoredKernel.Step.RESULT;
 import static dev.fathom.avx512.StoredKernel.Step.SCALE;
 import static dev.fathom.avx512.StoredKernel.Step.SECOND;
+import static dev.fathom.avx512.StoredKernel.Step.SUM;
 import static dev.fathom.avx512.StoredKernel.Step.TEMPORARY;
 import static dev.fathom.avx512.StoredKernel.Step.scratch;
 import static dev.fathom.avx512.StoredKernel.Step.turned;
 
 import dev.fathom.avx512.StoredKernel.Step;
+import dev.fathom.engine.Memory;
+import dev.fathom.engine.quant.Float8;
+import dev.fathom.engine.quant.QuantizedType;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * The types of stored weights that {@link StoredKernel} reads as they are: a step takes some elements of each of sixteen rows. What the bytes mean
@@ -65,9 +73,44 @@ enum StoredFormat {
             for (int quarter = 0; quarter < 4; quarter++) {
                 step.turn(FIRST, 16 * quarter);
                 for (int word = 0; word < 4; word++) {
-                    step.dotBf16(turned(FIRST, word), 16 * quarter + 4 * word);
+                    step.dotBf16(RESULT, turned(FIRST, word), 16 * quarter + 4 * word);
                 }
             }
+        }
+    },
+
+    /**
+     * {@code Float8Blocks}: 128 elements with a scale that 128 rows share. Each is exact in bf16, whatever the scale, and meets x in bf16 as {@link #BF16}
+     * does; the scale multiplies the sum of the 128 products, in f32.
+     */
+    E4M3(128, 128, Operand.BF16, 256) {
+        @Override
+        void constants(Step step) {
+            step.table(SECOND, SECOND + 1, E4M3_UPPER);
+            step.table(SECOND + 2, SECOND + 3, E4M3_LOWER);
+            step.constant(CONSTANT, 0x8080_8080);
+        }
+
+        @Override
+        void step(Step step) {
+            step.beginFloats();
+            for (int eighth = 0; eighth < 8; eighth++) {
+                step.turnPairs(FIRST, 16 * eighth);
+                for (int word = 0; word < 4; word++) {
+                    int lower = turned(FIRST, word);
+                    int upper = OPERAND;
+                    step.code.vectorMove(upper, lower);
+                    step.code.lookUpInTwo(upper, SECOND, SECOND + 1);
+                    step.code.orAnd(upper, lower, CONSTANT); // the sign
+                    step.code.lookUpInTwo(lower, SECOND + 2, SECOND + 3);
+                    step.code.interleaveLow8(TEMPORARY, lower, upper);
+                    step.code.interleaveHigh8(OTHER_TEMPORARY, lower, upper);
+                    step.dotBf16(SUM, TEMPORARY, 32 * eighth + 8 * word);
+                    step.dotBf16(RESULT, OTHER_TEMPORARY, 32 * eighth + 8 * word + 4);
+                }
+            }
+            step.sharedScale(SCALE);
+            step.finishFloats(SCALE);
         }
     },
 
@@ -333,6 +376,11 @@ enum StoredFormat {
     /** The values of IQ4_NL and IQ4_XS, each 128 higher and so unsigned. */
     private static final int[] NONLINEAR = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
+    /** The upper and lower bytes of E4M3 numbers as bf16, without the sign. */
+    private static final int[] E4M3_UPPER = e4m3(Byte.SIZE);
+
+    private static final int[] E4M3_LOWER = e4m3(0);
+
     private final int elements;
     private final int stepBytes;
     private final Operand operand;
@@ -362,6 +410,19 @@ enum StoredFormat {
     /** Bytes of a row of x in a step. */
     int operandBytes() {
         return operandBytes;
+    }
+
+    /** The format of a type of blocks, if there is one. */
+    static Optional<StoredFormat> of(QuantizedType type) {
+        return Arrays.stream(values())
+                .filter(format -> format.name().equals(type.name()))
+                .findFirst();
+    }
+
+    private static int[] e4m3(int fromBit) {
+        return IntStream.rangeClosed(0, Byte.MAX_VALUE)
+                .map(bits -> Memory.toBf16(Float8.fromE4m3((byte) bits)) >> fromBit & 0xff)
+                .toArray();
     }
 
     /** Vectors that stay the same. */

@@ -51,13 +51,13 @@ final class StoredKernel {
 
     private static final int[] SAVED = {RBX, RBP, R12, R13, R14, R15};
 
-    /** {@code void kernel(w, bytes from row to row, x, bytes from row to row, y, bytes from row to row, steps, tiles, mask of outputs)}; w may be a panel. */
-    private static final MethodHandle CALL = MachineCode.call(9);
+    /**
+     * {@code void kernel(w, bytes from row to row, x, bytes from row to row, y, bytes from row to row, steps, tiles, mask of outputs, scales)}. To multiply by
+     * a panel, it is w; to write one, it is x, and there is no y.
+     */
+    private static final MethodHandle CALL = MachineCode.call(10);
 
-    /** {@code void pack(w, bytes from row to row, panel, nothing, nothing, nothing, steps, tiles)}. */
-    private static final MethodHandle PACK = MachineCode.call(8);
-
-    /** Bytes of the stack for a format's vectors; beyond them lie the caller's stack pointer, x, the steps and the next tile. */
+    /** Bytes of the stack for a format's vectors; beyond them lie the caller's stack pointer, x, the steps, the next tile, y and scales. */
     private static final int SCRATCH = 16 * 64;
 
     private static final int MASK = 1;
@@ -98,10 +98,10 @@ final class StoredKernel {
         return steps * panelStepBytes;
     }
 
-    /** Writes the panel of some tiles, whose rows all exist. */
-    void pack(long w, long rowBytes, long panel, long steps, int tiles) {
+    /** Writes the panel of some tiles, whose rows all exist; parameters as those of {@link #multiply}. */
+    void pack(long w, long rowBytes, long scales, long panel, long steps, int tiles) {
         try {
-            PACK.invokeExact(pack, w, rowBytes, panel, 0L, 0L, 0L, steps, (long) tiles);
+            CALL.invokeExact(pack, w, rowBytes, panel, 0L, 0L, 0L, steps, (long) tiles, 0L, scales);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
@@ -112,7 +112,8 @@ final class StoredKernel {
     /** As {@link #multiply} with tiles of sixteen outputs, from their panel. */
     void multiplyPanel(long panel, long x, long xStride, long y, long yStride, long steps, int rows, int tiles) {
         try {
-            CALL.invokeExact(panelKernels[rows - 1], panel, 0L, x, xStride, y, yStride, steps, (long) tiles, 0xffffL);
+            CALL.invokeExact(
+                    panelKernels[rows - 1], panel, 0L, x, xStride, y, yStride, steps, (long) tiles, 0xffffL, 0L);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
@@ -124,6 +125,7 @@ final class StoredKernel {
      * {@code y[r][o] = W[o] x[r]} for rows of x and {@code tiles} times sixteen outputs.
      *
      * @param w address of the first row of weights
+     * @param scales address of the scales, one for each step, that all these rows of weights share, if the format has them ({@link StoredFormat#E4M3})
      * @param x address of the first row as the format wants it ({@link StoredFormat#operand})
      * @param steps of the format in a row
      * @param rows at most {@link #ROWS}
@@ -132,6 +134,7 @@ final class StoredKernel {
     void multiply(
             long w,
             long rowBytes,
+            long scales,
             long x,
             long xStride,
             long y,
@@ -142,7 +145,7 @@ final class StoredKernel {
             int outputs) {
         long mask = 0xffffL >>> (OUTPUTS - outputs);
         try {
-            CALL.invokeExact(kernels[rows - 1], w, rowBytes, x, xStride, y, yStride, steps, (long) tiles, mask);
+            CALL.invokeExact(kernels[rows - 1], w, rowBytes, x, xStride, y, yStride, steps, (long) tiles, mask, scales);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
@@ -165,6 +168,7 @@ final class StoredKernel {
         Address nextTile = Address.of(RSP, SCRATCH + 24);
         Address yBase = Address.of(RSP, SCRATCH + 32);
         Address yStride = Address.of(RSP, SCRATCH + 40);
+        Address scales = Address.of(RSP, SCRATCH + 48);
         code.move(RAX, RSP);
         code.and(RSP, -64);
         code.addImmediate(RSP, -SCRATCH - 64);
@@ -175,10 +179,10 @@ final class StoredKernel {
         code.load(R13, Address.of(RAX, arguments));
         code.store(R13, stepCount);
         code.load(R15, Address.of(RAX, arguments + 8));
-        if (step.role != Role.PACK) {
-            code.load(RAX, Address.of(RAX, arguments + 16));
-            code.moveToMask(MASK, RAX);
-        }
+        code.load(R13, Address.of(RAX, arguments + 24));
+        code.store(R13, scales);
+        code.load(RAX, Address.of(RAX, arguments + 16));
+        code.moveToMask(MASK, RAX);
         code.loadAddress(R10, Address.indexed(RSI, RSI, 2));
         format.constants(step);
 
@@ -190,6 +194,7 @@ final class StoredKernel {
             code.loadAddress(RBP, Address.indexed(RBX, RSI, 4));
             code.loadAddress(R14, Address.indexed(RBP, RSI, 4));
             code.store(R14, nextTile);
+            code.load(Step.SCALES, scales);
         }
         if (rows > 0) {
             code.load(RDX, xBase);
@@ -204,14 +209,11 @@ final class StoredKernel {
         }
 
         int loop = code.position();
+        step.bytesAhead = readsFile && rows <= ROWS_WITH_PREFETCH ? OUTPUTS * format.stepBytes() : 0;
         format.step(step);
-        int bytes = OUTPUTS * format.stepBytes();
-        if (readsFile && rows <= ROWS_WITH_PREFETCH) {
-            // Tiles follow each other in memory: the steps of this one ask for the next.
-            for (int line = 0; line < bytes; line += 64) {
-                code.prefetch(Prefetch.SECOND_LEVEL, Address.of(R14, AHEAD + line));
-            }
-            code.addImmediate(R14, bytes);
+        step.askAhead(step.bytesAhead);
+        if (step.bytesAhead > 0) {
+            code.addImmediate(R14, step.bytesAhead);
         }
         if (readsFile) {
             for (int pointer : Step.WEIGHTS) {
@@ -272,12 +274,20 @@ final class StoredKernel {
         private static final int[] WEIGHTS = {RDI, RAX, RBX, RBP};
         private static final int[] X = {RDX, R11, R12};
 
+        /** Points to the scale of the step that is shared by all rows; free where there is none. */
+        private static final int SCALES = R8;
+
         /** Where formats write what decodes weights: thrown away where a panel holds the outcome. */
         final Assembler code;
 
         private final Assembler out = new Assembler();
         private final Role role;
         private final int rows;
+
+        /** Bytes that a step asks for ahead of their use, and those asked for so far. */
+        private int bytesAhead;
+
+        private int asked;
 
         /** Bytes of the panel so far; in the end, of a step. */
         private int panelBytes;
@@ -316,12 +326,24 @@ final class StoredKernel {
 
         /** Sixteen bytes in each quarter; only in {@link StoredFormat#constants}. */
         void table(int register, int[] bytes) {
-            for (int i = 0; i < bytes.length; i += 4) {
-                code.moveImmediate(RAX, bytes[i] | bytes[i + 1] << 8 | bytes[i + 2] << 16 | bytes[i + 3] << 24);
-                code.store32(RAX, scratch(0).plus(i));
-            }
+            toScratch(bytes, 0, 16);
             code.load128(register, scratch(0));
             code.shuffleQuarters(register, register, 0);
+        }
+
+        /** 128 bytes in two vectors; only in {@link StoredFormat#constants}. */
+        void table(int register, int rest, int[] bytes) {
+            toScratch(bytes, 0, 64);
+            code.vectorLoad(register, scratch(0), 0);
+            toScratch(bytes, 64, 128);
+            code.vectorLoad(rest, scratch(0), 0);
+        }
+
+        private void toScratch(int[] bytes, int from, int to) {
+            for (int i = from; i < to; i += 4) {
+                code.moveImmediate(RAX, bytes[i] | bytes[i + 1] << 8 | bytes[i + 2] << 16 | bytes[i + 3] << 24);
+                code.store32(RAX, scratch(0).plus(i - from));
+            }
         }
 
         private static Address weights(int row, int displacement) {
@@ -345,13 +367,7 @@ final class StoredKernel {
 
         /** Turns sixteen bytes of each row of weights: afterwards register {@link #turned}(to, j) holds each row's bytes 4j to 4j + 3. */
         void turn(int to, int displacement) {
-            for (int i = 0; i < 4; i++) {
-                // Rows i, i + 4, i + 8, i + 12: interleaving stays within 128 bits.
-                code.load128(to + i, weights(i, displacement));
-                for (int quarter = 1; quarter < 4; quarter++) {
-                    code.insert128(to + i, to + i, weights(4 * quarter + i, displacement), quarter);
-                }
-            }
+            loadRows(to, displacement);
             code.interleaveLow32(TEMPORARY, to, to + 1);
             code.interleaveHigh32(OTHER_TEMPORARY, to, to + 1);
             code.interleaveLow32(to, to + 2, to + 3);
@@ -364,6 +380,47 @@ final class StoredKernel {
 
         static int turned(int to, int word) {
             return to + (word + 2) % 4;
+        }
+
+        /** As {@link #turn}, but bytes 4j and 4j + 1 of four rows are side by side in 64 bits, and after them their bytes 4j + 2 and 4j + 3. */
+        void turnPairs(int to, int displacement) {
+            loadRows(to, displacement);
+            code.interleaveLow16(TEMPORARY, to, to + 1);
+            code.interleaveHigh16(OTHER_TEMPORARY, to, to + 1);
+            code.interleaveLow16(to, to + 2, to + 3);
+            code.interleaveHigh16(to + 1, to + 2, to + 3);
+            code.interleaveLow32(to + 2, TEMPORARY, to);
+            code.interleaveHigh32(to + 3, TEMPORARY, to);
+            code.interleaveLow32(to, OTHER_TEMPORARY, to + 1);
+            code.interleaveHigh32(to + 1, OTHER_TEMPORARY, to + 1);
+        }
+
+        /** Sixteen bytes of each row of weights: those of rows i, i + 4, i + 8, i + 12 in one register, so that interleaving stays within 128 bits. */
+        private void loadRows(int to, int displacement) {
+            askAhead(16 * OUTPUTS);
+            for (int i = 0; i < 4; i++) {
+                code.load128(to + i, weights(i, displacement));
+                for (int quarter = 1; quarter < 4; quarter++) {
+                    code.insert128(to + i, to + i, weights(4 * quarter + i, displacement), quarter);
+                }
+            }
+        }
+
+        /**
+         * Tiles follow each other in memory: the steps of this one ask for the next. A turn asks for as much as it reads, for hints that
+         * come all at once find the queue full and are dropped.
+         */
+        private void askAhead(int bytes) {
+            int until = Math.min(bytesAhead, asked + bytes);
+            for (; asked < until; asked += 64) {
+                code.prefetch(Prefetch.SECOND_LEVEL, Address.of(R14, AHEAD + asked));
+            }
+        }
+
+        /** The next of the scales that all rows of weights share. */
+        void sharedScale(int to) {
+            code.broadcast32(to, Address.of(SCALES));
+            code.addImmediate(SCALES, Float.BYTES);
         }
 
         /** The binary16 number at a place of each row of weights, as floats. */
@@ -437,11 +494,30 @@ final class StoredKernel {
             out.vectorMultiply(SUM + row, SUM + row, TEMPORARY);
         }
 
-        /** Continues the chains by pairs of bf16. */
-        void dotBf16(int weights, int operand) {
+        /** Continues the chains, {@link #RESULT} or {@link #SUM}, by pairs of bf16. */
+        void dotBf16(int chains, int weights, int operand) {
             throughPanel(weights);
             for (int row = 0; row < rows; row++) {
-                out.dotBf16Broadcast(RESULT + row, weights, x(row, operand));
+                out.dotBf16Broadcast(chains + row, weights, x(row, operand));
+            }
+        }
+
+        /** A block of floating-point numbers with a scale: its sums begin with zero in both {@link #SUM} and {@link #RESULT}, for one chain alone would wait for itself. */
+        void beginFloats() {
+            for (int row = 0; row < rows; row++) {
+                out.vectorStore(RESULT + row, scratch(row), 0);
+                out.vectorZero(SUM + row);
+                out.vectorZero(RESULT + row);
+            }
+        }
+
+        /** {@code result += scale (sum + sum)}, rounding the sum of sums and then once more. */
+        void finishFloats(int scale) {
+            throughPanel(scale);
+            for (int row = 0; row < rows; row++) {
+                out.vectorAdd(SUM + row, SUM + row, RESULT + row);
+                out.vectorLoad(RESULT + row, scratch(row), 0);
+                out.multiplyAdd(RESULT + row, SUM + row, scale);
             }
         }
 

@@ -2,11 +2,11 @@ package dev.fathom.avx512;
 
 import dev.fathom.avx512.StoredFormat.Operand;
 import dev.fathom.engine.StoredGemm;
+import dev.fathom.engine.quant.Float8;
 import dev.fathom.engine.quant.StoredMatrix;
 import dev.fathom.engine.quant.StoredWeights;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
@@ -31,8 +31,24 @@ final class StoredParts implements StoredGemm.Prepared {
 
         /** Where the rows of a matrix that is read as it is lie, from a given one on. */
         Rows rows(long first) {
-            MemorySegment data = ((StoredMatrix.Blocks) matrix).data();
+            MemorySegment data = switch (matrix) {
+                case StoredMatrix.Blocks blocks -> blocks.data();
+                case StoredMatrix.Float8Blocks blocks -> blocks.data();
+            };
             return new Rows(data.address() + first * rowBytes(), rowBytes());
+        }
+
+        /** Where the scales that a row shares with others lie, or 0. */
+        long scales(long row) {
+            return matrix instanceof StoredMatrix.Float8Blocks blocks
+                    ? blocks.scales().address() + row / Float8.BLOCK * Float8.blocks(matrix.columns()) * Float.BYTES
+                    : 0;
+        }
+
+        /** Tiles from a given one on that share their scales, if they share any. */
+        long tilesWithSameScales(long tile) {
+            long together = Float8.BLOCK / StoredKernel.OUTPUTS;
+            return matrix instanceof StoredMatrix.Float8Blocks ? together - tile % together : Long.MAX_VALUE;
         }
 
         /** Steps of the kernel in a row. */
@@ -68,12 +84,12 @@ final class StoredParts implements StoredGemm.Prepared {
 
     /** What the kernels can read as it is. */
     private static Optional<StoredFormat> format(StoredMatrix matrix) {
-        return matrix instanceof StoredMatrix.Blocks blocks
-                ? Arrays.stream(StoredFormat.values())
-                        .filter(format -> format.name().equals(blocks.type().name()))
-                        .filter(format -> blocks.columns() % format.elements() == 0)
-                        .findFirst()
-                : Optional.empty();
+        Optional<StoredFormat> format = switch (matrix) {
+            case StoredMatrix.Blocks blocks -> StoredFormat.of(blocks.type());
+            case StoredMatrix.Float8Blocks _ ->
+                Processor.HAS_BYTE_TABLES ? Optional.of(StoredFormat.E4M3) : Optional.empty();
+        };
+        return format.filter(f -> matrix.columns() % f.elements() == 0);
     }
 
     List<Part> group(int group) {

@@ -29,6 +29,11 @@ class Avx512StoredGemmTest {
     }
 
     @Test
+    void singleNumbersGiveBackTheWeights() {
+        StoredGemmContract.singleNumbersGiveBackTheWeights(Avx512StoredGemmTest::open);
+    }
+
+    @Test
     void partsAreBelowEachOther() {
         StoredGemmContract.partsAreBelowEachOther(Avx512StoredGemmTest::open);
     }

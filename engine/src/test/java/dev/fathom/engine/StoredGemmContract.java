@@ -2,11 +2,13 @@ package dev.fathom.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.engine.quant.StoredMatrix;
 import dev.fathom.engine.quant.StoredTestWeights;
 import dev.fathom.engine.quant.StoredWeights;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -82,35 +84,41 @@ public final class StoredGemmContract {
     /** Every number of rows from 1 to 33, alone and among other groups, in every place, on one to three threads. */
     public static void aRowDoesNotDependOnItsBatch(Function<WorkerPool, StoredGemm> open) {
         for (QuantizedType type : QuantizedType.values()) {
-            Random random = new Random(type.id());
             int columns = type.blockSize() == 1 ? 96 : Math.max(96, type.blockSize());
-            int outputs = 40;
-            List<List<StoredMatrix>> groups = new ArrayList<>();
-            for (int g = 0; g < 3; g++) {
-                groups.add(List.of(StoredTestWeights.random(type, outputs, columns, random)));
-            }
-            StoredWeights weights = new StoredWeights(groups);
-            Tensor x = GemmTestCase.random(random, 70, columns);
-            int[][] whole = null;
-            for (int threads = 1; threads <= 3; threads++) {
-                try (WorkerPool pool = new WorkerPool(threads)) {
-                    StoredGemm gemm = open.apply(pool);
-                    StoredGemm.Prepared prepared = gemm.prepare(weights);
-                    int[][] all = rows(gemm, prepared, x, 0, 70, 0);
-                    if (whole != null) {
-                        assertThat(all).as("%s, %d threads", type, threads).isEqualTo(whole);
-                    }
-                    whole = all;
-                    for (int size = 1; size <= 33; size++) {
-                        int from = random.nextInt(1, 70 - size);
-                        int[][] alone = rows(gemm, prepared, x.rows(from, from + size), 0, size, 0);
-                        int[][] among = rows(gemm, prepared, x, from, size, 70 - size - from);
-                        int[][] expected = Arrays.copyOfRange(whole, from, from + size);
-                        assertThat(alone).as("%s: %d rows alone", type, size).isEqualTo(expected);
-                        assertThat(among)
-                                .as("%s: %d rows among others", type, size)
-                                .isEqualTo(expected);
-                    }
+            aRowDoesNotDependOnItsBatch(
+                    open, type.name(), random -> StoredTestWeights.random(type, 40, columns, random));
+        }
+        for (int columns : new int[] {100, 256}) {
+            aRowDoesNotDependOnItsBatch(open, "E4M3", random -> StoredTestWeights.randomFloat8(140, columns, random));
+        }
+    }
+
+    private static void aRowDoesNotDependOnItsBatch(
+            Function<WorkerPool, StoredGemm> open, String type, Function<Random, StoredMatrix> matrix) {
+        Random random = new Random(type.hashCode());
+        List<List<StoredMatrix>> groups = new ArrayList<>();
+        for (int g = 0; g < 3; g++) {
+            groups.add(List.of(matrix.apply(random)));
+        }
+        StoredWeights weights = new StoredWeights(groups);
+        Tensor x = GemmTestCase.random(random, 70, weights.inputs());
+        int[][] whole = null;
+        for (int threads = 1; threads <= 3; threads++) {
+            try (WorkerPool pool = new WorkerPool(threads)) {
+                StoredGemm gemm = open.apply(pool);
+                StoredGemm.Prepared prepared = gemm.prepare(weights);
+                int[][] all = rows(gemm, prepared, x, 0, 70, 0);
+                if (whole != null) {
+                    assertThat(all).as("%s, %d threads", type, threads).isEqualTo(whole);
+                }
+                whole = all;
+                for (int size = 1; size <= 33; size++) {
+                    int from = random.nextInt(1, 70 - size);
+                    int[][] alone = rows(gemm, prepared, x.rows(from, from + size), 0, size, 0);
+                    int[][] among = rows(gemm, prepared, x, from, size, 70 - size - from);
+                    int[][] expected = Arrays.copyOfRange(whole, from, from + size);
+                    assertThat(alone).as("%s: %d rows alone", type, size).isEqualTo(expected);
+                    assertThat(among).as("%s: %d rows among others", type, size).isEqualTo(expected);
                 }
             }
         }
@@ -123,6 +131,56 @@ public final class StoredGemmContract {
         RowGroups groups = new RowGroups(new int[] {0, before, before + size, before + size + behind});
         gemm.forward(x, groups, prepared, y);
         return Arrays.copyOfRange(BatchInvariance.rows(y), before, before + size);
+    }
+
+    /**
+     * A row of x that is zero but for one number gives back a column of the decoded weights times that number: every bit of every weight is read
+     * right. It is a number that eight bits have, so that x does not round; with an added offset the kernel may round in another place.
+     */
+    public static void singleNumbersGiveBackTheWeights(Function<WorkerPool, StoredGemm> open) {
+        Random random = new Random(11);
+        for (QuantizedType type : QuantizedType.values()) {
+            int columns = type.blockSize() == 1 ? 64 : 2 * type.blockSize();
+            boolean offset = switch (type) {
+                case Q4_1, Q5_1, Q2_K, Q4_K, Q5_K -> true;
+                default -> false;
+            };
+            StoredMatrix matrix = StoredTestWeights.random(type, 35, columns, random);
+            singleNumbersGiveBackTheWeights(open, type.name(), matrix, 127, offset ? 0x1p-20 : 0);
+        }
+        for (int columns : new int[] {128, 300, 384}) {
+            StoredMatrix matrix = StoredTestWeights.allFloat8(270, columns);
+            singleNumbersGiveBackTheWeights(open, "E4M3", matrix, 1, 0);
+        }
+    }
+
+    private static void singleNumbersGiveBackTheWeights(
+            Function<WorkerPool, StoredGemm> open, String type, StoredMatrix matrix, float number, double tolerance) {
+        int columns = (int) matrix.columns();
+        int outputs = (int) matrix.rows();
+        Tensor weights = Tensor.zeros(DType.F32, outputs, columns);
+        matrix.decode(0, outputs, weights);
+        Tensor x = Tensor.zeros(DType.F32, columns, columns);
+        for (int i = 0; i < columns; i++) {
+            x.set(i, i, number);
+        }
+        try (WorkerPool pool = new WorkerPool(2)) {
+            StoredGemm gemm = open.apply(pool);
+            Tensor y = Tensor.zeros(DType.F32, columns, outputs);
+            gemm.forward(x, RowGroups.single(columns), gemm.prepare(StoredWeights.of(matrix)), y);
+            for (int n = 0; n < outputs; n++) {
+                float largest = 0;
+                for (int i = 0; i < columns; i++) {
+                    largest = Math.max(largest, Math.abs(weights.get(n, i)));
+                }
+                for (int i = 0; i < columns; i++) {
+                    float expected = number * weights.get(n, i) + 0f; // a zero has lost its sign
+                    assertThat((double) y.get(i, n))
+                            .as("%s %s: row %d, column %d", gemm.name(), type, n, i)
+                            .isCloseTo(expected, within(tolerance * number * largest));
+                }
+            }
+        }
     }
 
     /** Matrices of one group below each other, of several types, as files have query, key and value; the same as each of them alone. */
@@ -153,10 +211,11 @@ public final class StoredGemmContract {
         }
     }
 
-    /** What is not a number in x must not look like one in y. */
+    /** What is not a number in x or in a weight must not look like one in y. */
     public static void notANumberStaysVisible(Function<WorkerPool, StoredGemm> open) {
         try (WorkerPool pool = new WorkerPool(1)) {
             StoredGemm gemm = open.apply(pool);
+            aWeightThatIsNoNumberStaysVisible(gemm);
             for (QuantizedType type :
                     List.of(QuantizedType.Q8_0, QuantizedType.Q4_K, QuantizedType.BF16, QuantizedType.F32)) {
                 StoredMatrix matrix = StoredTestWeights.random(type, 20, 512, new Random(3));
@@ -167,6 +226,23 @@ public final class StoredGemmContract {
                 for (int n = 0; n < 20; n++) {
                     assertThat(y.get(0, n)).as("%s", type).isZero();
                     assertThat(y.get(1, n)).as("%s", type).isNaN();
+                }
+            }
+        }
+    }
+
+    /** The two E4M3 NaNs, each alone in its row, with one row of x and with many. */
+    private static void aWeightThatIsNoNumberStaysVisible(StoredGemm gemm) {
+        StoredMatrix.Float8Blocks matrix = StoredTestWeights.allFloat8(40, 256);
+        matrix.data().set(ValueLayout.JAVA_BYTE, 3 * 256 + 77, (byte) 0x7f);
+        matrix.data().set(ValueLayout.JAVA_BYTE, 37 * 256 + 200, (byte) 0xff);
+        for (int rows : new int[] {1, 8, 40}) {
+            Tensor x = GemmTestCase.random(new Random(5), rows, 256);
+            Tensor y = Tensor.zeros(DType.F32, rows, 40);
+            gemm.forward(x, RowGroups.single(rows), gemm.prepare(StoredWeights.of(matrix)), y);
+            for (int r = 0; r < rows; r++) {
+                for (int n = 0; n < 40; n++) {
+                    assertThat(Float.isNaN(y.get(r, n))).as("output %d", n).isEqualTo(n == 3 || n == 37);
                 }
             }
         }

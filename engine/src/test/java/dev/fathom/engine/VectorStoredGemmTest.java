@@ -14,6 +14,11 @@ class VectorStoredGemmTest {
     }
 
     @Test
+    void singleNumbersGiveBackTheWeights() {
+        StoredGemmContract.singleNumbersGiveBackTheWeights(VectorStoredGemm::new);
+    }
+
+    @Test
     void partsAreBelowEachOther() {
         StoredGemmContract.partsAreBelowEachOther(VectorStoredGemm::new);
     }

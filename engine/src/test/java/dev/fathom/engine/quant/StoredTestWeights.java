@@ -5,6 +5,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
+import java.util.function.Supplier;
 
 /** Random stored matrices: random bits, with scales of a size that weights have. They end where their memory ends. */
 public final class StoredTestWeights {
@@ -39,11 +40,22 @@ public final class StoredTestWeights {
     }
 
     /** E4M3 numbers, none of them NaN, with scales for blocks of 128 x 128. */
-    public static StoredMatrix randomFloat8(long rows, long columns, Random random) {
+    public static StoredMatrix.Float8Blocks randomFloat8(long rows, long columns, Random random) {
+        return float8(rows, columns, random, () -> (byte) random.nextInt());
+    }
+
+    /** All E4M3 numbers in turn, one row going on where the last one ended, but for NaN. */
+    public static StoredMatrix.Float8Blocks allFloat8(long rows, long columns) {
+        byte[] next = {0};
+        return float8(rows, columns, new Random(13), () -> next[0]++);
+    }
+
+    private static StoredMatrix.Float8Blocks float8(long rows, long columns, Random random, Supplier<Byte> numbers) {
+        // Ends where its memory does, as a file may.
         MemorySegment data =
                 Arena.ofAuto().allocate(Math.max(1, rows * columns)).asSlice(0, rows * columns);
         for (long i = 0; i < rows * columns; i++) {
-            byte bits = (byte) random.nextInt();
+            byte bits = numbers.get();
             data.set(ValueLayout.JAVA_BYTE, i, (bits & 0x7f) == 0x7f ? 0 : bits);
         }
         long blocks = Float8.blocks(rows) * Float8.blocks(columns);
