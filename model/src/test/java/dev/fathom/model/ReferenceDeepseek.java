@@ -16,32 +16,59 @@ import java.util.Map;
  * DeepSeek's own {@code inference/model.py} where the reports are silent (order of parts, YaRN).
  */
 final class ReferenceDeepseek {
+    /** What {@link ReferenceDense.Operand} is told of the parts of {@code kv_b_proj}. */
+    static final String KEY_UP = "k_b_proj.weight";
+
+    static final String KEY_ABSORBED = "k_b_proj.transposed";
+    static final String VALUE_UP = "v_b_proj.weight";
+
     private final DeepseekConfig config;
     private final Map<String, double[]> parameters;
     private final double[] frequencies;
     private final double attentionScale;
-    private final ReferenceDense.Operand operand;
-    private final int groupRank;
+    private final Arithmetic arithmetic;
 
     /** @param parameters every tensor of the checkpoint under its Hugging Face name, row-major */
     ReferenceDeepseek(DeepseekConfig config, Map<String, double[]> parameters) {
-        this(config, parameters, ReferenceDense.Operand.EXACT, groupRank(config));
+        this(config, parameters, Arithmetic.exact(config));
     }
 
-    /** Of DeepSeek's own code for this generation of models. */
-    static int groupRank(DeepseekConfig config) {
-        return config.scoringFunction() == ScoringFunction.SOFTMAX ? 1 : 2;
-    }
-
-    /** @param groupRank how many of its best experts a group is ranked by: one in DeepSeek-V2, two in V3 */
-    ReferenceDeepseek(
-            DeepseekConfig config, Map<String, double[]> parameters, ReferenceDense.Operand operand, int groupRank) {
+    ReferenceDeepseek(DeepseekConfig config, Map<String, double[]> parameters, Arithmetic arithmetic) {
         this.config = config;
         this.parameters = parameters;
-        this.operand = operand;
-        this.groupRank = groupRank;
+        this.arithmetic = arithmetic;
         this.frequencies = rotaryFrequencies();
         this.attentionScale = attentionScale();
+    }
+
+    /**
+     * What implementations do differently.
+     *
+     * @param operand what rows become before they are multiplied
+     * @param groupRank how many of its best experts a group is ranked by: one in DeepSeek-V2, two in V3
+     * @param absorbedFrom queries from this position on take {@code W_UK} to themselves and hear latents, whose sum {@code W_UV} multiplies; earlier ones hear
+     *     keys and values computed from latents. Without rounding both are the same
+     */
+    record Arithmetic(ReferenceDense.Operand operand, int groupRank, int absorbedFrom) {
+        /** DeepSeek's own code for this generation of models, without rounding. */
+        static Arithmetic exact(DeepseekConfig config) {
+            return new Arithmetic(
+                    ReferenceDense.Operand.EXACT,
+                    config.scoringFunction() == ScoringFunction.SOFTMAX ? 1 : 2,
+                    Integer.MAX_VALUE);
+        }
+
+        Arithmetic with(ReferenceDense.Operand operand) {
+            return new Arithmetic(operand, groupRank, absorbedFrom);
+        }
+
+        Arithmetic rankingGroupsBy(int best) {
+            return new Arithmetic(operand, best, absorbedFrom);
+        }
+
+        Arithmetic absorbedFrom(int position) {
+            return new Arithmetic(operand, groupRank, position);
+        }
     }
 
     /**
@@ -153,7 +180,7 @@ final class ReferenceDeepseek {
         int length = h.length;
 
         double[][] queries = new double[length][]; // per head: nope | rope
-        double[][] keyValues = new double[length][]; // per head: nope | value
+        double[][] latents = new double[length][];
         double[][] ropeKeys = new double[length][]; // one for all heads
         for (int t = 0; t < length; t++) {
             if (config.queryLoraRank() == null) {
@@ -166,39 +193,58 @@ final class ReferenceDeepseek {
                 rotate(queries[t], head * (nope + rope) + nope, t);
             }
             double[] compressed = linear(prefix + "kv_a_proj_with_mqa.weight", h[t]);
-            double[] content = Arrays.copyOfRange(compressed, 0, latent);
+            latents[t] = norm(prefix + "kv_a_layernorm.weight", Arrays.copyOfRange(compressed, 0, latent));
             ropeKeys[t] = Arrays.copyOfRange(compressed, latent, latent + rope);
             rotate(ropeKeys[t], 0, t);
-            keyValues[t] = linear(prefix + "kv_b_proj.weight", norm(prefix + "kv_a_layernorm.weight", content));
         }
 
-        double[][] out = new double[length][];
-        for (int t = 0; t < length; t++) {
-            double[] heard = new double[heads * width];
-            for (int head = 0; head < heads; head++) {
+        double[][] heard = new double[length][heads * width];
+        for (int head = 0; head < heads; head++) {
+            double[][] keyUp = upProjection(prefix, head, 0, nope);
+            double[][] valueUp = upProjection(prefix, head, nope, nope + width);
+            double[][] keys = new double[length][];
+            double[][] values = new double[length][];
+            for (int t = 0; t < length; t++) {
+                keys[t] = multiply(keyUp, rounded(prefix + KEY_UP, latents[t]));
+                values[t] = multiply(valueUp, rounded(prefix + VALUE_UP, latents[t]));
+            }
+            for (int t = 0; t < length; t++) {
                 int query = head * (nope + rope);
-                int key = head * (nope + width);
+                double[] content = Arrays.copyOfRange(queries[t], query, query + nope);
+                double[] turned = Arrays.copyOfRange(queries[t], query + nope, query + nope + rope);
+                boolean absorbed = t >= arithmetic.absorbedFrom();
+                double[] asLatent =
+                        absorbed ? multiply(transposed(keyUp), rounded(prefix + KEY_ABSORBED, content)) : new double[0];
                 double[] weights = new double[t + 1];
                 for (int j = 0; j <= t; j++) {
-                    double score = 0;
-                    for (int i = 0; i < nope; i++) {
-                        score += queries[t][query + i] * keyValues[j][key + i];
-                    }
-                    for (int i = 0; i < rope; i++) {
-                        score += queries[t][query + nope + i] * ropeKeys[j][i];
-                    }
-                    weights[j] = score * attentionScale;
+                    double score = absorbed ? dot(asLatent, latents[j]) : dot(content, keys[j]);
+                    weights[j] = (score + dot(turned, ropeKeys[j])) * attentionScale;
                 }
                 softmax(weights);
-                for (int j = 0; j <= t; j++) {
-                    for (int i = 0; i < width; i++) {
-                        heard[head * width + i] += weights[j] * keyValues[j][key + nope + i];
-                    }
+                double[] value = weightedSum(weights, absorbed ? latents : values);
+                if (absorbed) {
+                    value = multiply(valueUp, rounded(prefix + VALUE_UP, value));
                 }
+                System.arraycopy(value, 0, heard[t], head * width, width);
             }
-            out[t] = linear(prefix + "o_proj.weight", heard);
+        }
+        double[][] out = new double[length][];
+        for (int t = 0; t < length; t++) {
+            out[t] = linear(prefix + "o_proj.weight", heard[t]);
         }
         return out;
+    }
+
+    /** Rows of one head's part of {@code kv_b_proj [heads * (nope + value), latent]}. */
+    private double[][] upProjection(String prefix, int head, int from, int to) {
+        int latent = config.keyValueLoraRank();
+        int first = head * (config.nopeHeadDim() + config.valueHeadDim());
+        double[] joint = parameter(prefix + "kv_b_proj.weight");
+        double[][] rows = new double[to - from][];
+        for (int i = 0; i < rows.length; i++) {
+            rows[i] = Arrays.copyOfRange(joint, (first + from + i) * latent, (first + from + i + 1) * latent);
+        }
+        return rows;
     }
 
     /** {@code (nope + rope)^-0.5}, times m² under YaRN with {@code m = 0.1 mscale ln(factor) + 1}. */
@@ -293,7 +339,7 @@ final class ReferenceDeepseek {
             for (int g = 0; g < groups; g++) {
                 double[] sorted = Arrays.copyOfRange(biased, g * perGroup, (g + 1) * perGroup);
                 Arrays.sort(sorted);
-                for (int rank = 1; rank <= groupRank; rank++) {
+                for (int rank = 1; rank <= arithmetic.groupRank(); rank++) {
                     groupScores[g] += sorted[perGroup - rank];
                 }
             }
@@ -425,10 +471,14 @@ final class ReferenceDeepseek {
         return values;
     }
 
+    private double[] rounded(String matrix, double[] row) {
+        return arithmetic.operand().of(matrix, row);
+    }
+
     /** {@code W x} for W {@code [outputs, inputs]}. */
     private double[] linear(String name, double[] row) {
         double[] matrix = parameter(name);
-        double[] x = operand.of(name, row);
+        double[] x = rounded(name, row);
         if (matrix.length % x.length != 0) {
             throw new IllegalArgumentException(name + " of " + matrix.length + " elements times " + x.length);
         }
@@ -441,6 +491,39 @@ final class ReferenceDeepseek {
             y[o] = sum;
         }
         return y;
+    }
+
+    private static double[] multiply(double[][] rows, double[] x) {
+        return Arrays.stream(rows).mapToDouble(row -> dot(row, x)).toArray();
+    }
+
+    private static double[][] transposed(double[][] rows) {
+        double[][] columns = new double[rows[0].length][rows.length];
+        for (int r = 0; r < rows.length; r++) {
+            for (int c = 0; c < columns.length; c++) {
+                columns[c][r] = rows[r][c];
+            }
+        }
+        return columns;
+    }
+
+    private static double dot(double[] a, double[] b) {
+        double sum = 0;
+        for (int i = 0; i < a.length; i++) {
+            sum += a[i] * b[i];
+        }
+        return sum;
+    }
+
+    /** Of the first rows, one for each weight. */
+    private static double[] weightedSum(double[] weights, double[][] rows) {
+        double[] sum = new double[rows[0].length];
+        for (int j = 0; j < weights.length; j++) {
+            for (int i = 0; i < sum.length; i++) {
+                sum[i] += weights[j] * rows[j][i];
+            }
+        }
+        return sum;
     }
 
     /** {@code w * x / sqrt(mean(x²) + eps)}. */

@@ -92,8 +92,10 @@ final class TinyRelease {
             if (llama != null) {
                 return new ReferenceLlama(llama, tensors, operand)::logProbs;
             }
-            ReferenceDeepseek reference =
-                    new ReferenceDeepseek(deepseek, tensors, operand, ReferenceDeepseek.groupRank(deepseek));
+            ReferenceDeepseek reference = new ReferenceDeepseek(
+                    deepseek,
+                    tensors,
+                    ReferenceDeepseek.Arithmetic.exact(deepseek).with(operand));
             return tokens -> reference.logProbs(reference.forward(tokens).normed());
         }
     }
