@@ -17,8 +17,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Products with stored weights by {@link StoredKernel}: integers of a block by integers, bf16 by bf16, floats by floats. Types without a
- * {@link StoredFormat} are expanded to floats, sixteen rows at a time.
+ * Products with stored weights by {@link StoredKernel}: integers of a block by integers, bf16 and FP8 by bf16, floats by floats. What has no
+ * {@link StoredFormat}, or rows that are no whole number of its steps, is expanded to floats, sixteen rows at a time.
  *
  * <p>A task is a piece of one matrix. With few rows of x it is long, so that each core reads one long stretch of memory; with many it fits the second-level
  * cache, and all rows of x go through it eight at a time.

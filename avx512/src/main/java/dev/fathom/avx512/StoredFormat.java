@@ -3,6 +3,8 @@ package dev.fathom.avx512;
 import static dev.fathom.avx512.QuantizedRows.BLOCK_BYTES;
 import static dev.fathom.avx512.QuantizedRows.HIGH_SUM;
 import static dev.fathom.avx512.QuantizedRows.LOW_SUM;
+import static dev.fathom.avx512.QuantizedRows.SCALED_HIGH_SUM;
+import static dev.fathom.avx512.QuantizedRows.SCALED_LOW_SUM;
 import static dev.fathom.avx512.QuantizedRows.SCALED_SUM;
 import static dev.fathom.avx512.QuantizedRows.SCALE_OF_X;
 import static dev.fathom.avx512.QuantizedRows.TOTAL_SUM;
@@ -21,6 +23,7 @@ import static dev.fathom.avx512.StoredKernel.Step.TEMPORARY;
 import static dev.fathom.avx512.StoredKernel.Step.scratch;
 import static dev.fathom.avx512.StoredKernel.Step.turned;
 
+import dev.fathom.avx512.StoredKernel.Offset;
 import dev.fathom.avx512.StoredKernel.Step;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.quant.Float8;
@@ -165,7 +168,7 @@ enum StoredFormat {
             step.turn(FIRST, 4);
             lowHalves(step, FIRST, 0);
             highHalves(step, FIRST, 16);
-            step.finish(SCALE, SCALE_OF_X, OFFSET, SCALED_SUM);
+            step.finish(SCALE, SCALE_OF_X, new Offset(OFFSET, SCALED_SUM));
         }
     },
 
@@ -195,7 +198,7 @@ enum StoredFormat {
             scaleAndNegativeOffset(step);
             step.begin();
             fiveBits(step, 4);
-            step.finish(SCALE, SCALE_OF_X, OFFSET, SCALED_SUM);
+            step.finish(SCALE, SCALE_OF_X, new Offset(OFFSET, SCALED_SUM));
         }
     },
 
@@ -243,6 +246,143 @@ enum StoredFormat {
                 nonlinear(step, 8 + 16 * part, record);
                 step.code.vectorLoad(SCALE, scratch(part), 0);
                 step.finish(SCALE, record + SCALE_OF_X);
+            }
+        }
+    },
+
+    /** Elements of two bits times their part's scale of four are bytes of at most 45, so that two parts make one exact sum. */
+    Q2_K(256, 84, Operand.QUANTIZED, 8 * BLOCK_BYTES) {
+        @Override
+        void constants(Step step) {
+            step.constant(CONSTANT, 0x0303_0303);
+        }
+
+        @Override
+        void step(Step step) {
+            step.turn(FIRST, 68);
+            factors(step, turned(FIRST, 3));
+            step.turn(FIRST, 0);
+            for (int part = 0; part < 16; part++) {
+                int from = 8 * (part % 4);
+                bits(step, TEMPORARY, turned(FIRST, part / 4), from, 4);
+                step.code.vectorStore(TEMPORARY, scratch(part), 0);
+                bits(step, TEMPORARY, turned(FIRST, part / 4), from + 4, 4);
+                step.code.toFloat(TEMPORARY, TEMPORARY);
+                step.code.vectorMultiply(TEMPORARY, TEMPORARY, OFFSET);
+                step.code.vectorStore(TEMPORARY, scratch(16 + part), 0);
+            }
+            for (int half = 0; half < 2; half++) {
+                step.turn(FIRST, 16 + 32 * half);
+                step.turn(SECOND, 32 + 32 * half);
+                for (int quarter = 0; quarter < 4; quarter++) {
+                    int part = 8 * half + 2 * quarter;
+                    int record = BLOCK_BYTES * (part / 2);
+                    step.begin();
+                    for (int odd = 0; odd < 2; odd++) {
+                        step.code.vectorLoad(OTHER_TEMPORARY, scratch(part + odd), 0);
+                        for (int word = 0; word < 4; word++) {
+                            step.code.shiftRight(OPERAND, turned(odd == 0 ? FIRST : SECOND, word), 2 * quarter);
+                            step.code.and(OPERAND, OPERAND, CONSTANT);
+                            step.code.multiplyInt(OPERAND, OPERAND, OTHER_TEMPORARY);
+                            step.dotBytes(OPERAND, record + 16 * odd + 4 * word);
+                        }
+                    }
+                    step.code.vectorLoad(OPERAND, scratch(16 + part), 0);
+                    step.code.vectorLoad(OTHER_TEMPORARY, scratch(17 + part), 0);
+                    step.finish(
+                            SCALE,
+                            record + SCALE_OF_X,
+                            new Offset(OPERAND, record + SCALED_LOW_SUM),
+                            new Offset(OTHER_TEMPORARY, record + SCALED_HIGH_SUM));
+                }
+            }
+        }
+    },
+
+    /**
+     * Elements from -4 to 3 times their part's scale from -32 to 31 are bytes once they are negated and 128 is added, so that two parts make one exact
+     * sum. The four products of a vector's element are one product: what a byte borrows from the next, the 128 give back.
+     */
+    Q3_K(256, 110, Operand.QUANTIZED, 8 * BLOCK_BYTES) {
+        @Override
+        void constants(Step step) {
+            step.constant(CONSTANT, 0x0303_0303);
+            step.constant(CONSTANT_2, 0x0404_0404);
+            step.constant(CONSTANT_3, 0x8080_8080);
+            int place = 16;
+            for (int bits : new int[] {LOW_HALVES, 0x3030_3030, 32}) {
+                step.constant(OPERAND, bits);
+                step.code.vectorStore(OPERAND, scratch(place++), 0);
+            }
+        }
+
+        @Override
+        void step(Step step) {
+            scales(step);
+            for (int odd = 0; odd < 2; odd++) {
+                step.turn(FIRST, 16 * odd);
+                for (int word = 0; word < 4; word++) {
+                    step.code.vectorStore(turned(FIRST, word), scratch(19 + 4 * odd + word), 0);
+                }
+            }
+            for (int half = 0; half < 2; half++) {
+                step.turn(FIRST, 32 + 32 * half);
+                step.turn(SECOND, 48 + 32 * half);
+                for (int block = 4 * half; block < 4 * half + 4; block++) {
+                    int record = BLOCK_BYTES * block;
+                    step.begin(7, record + TOTAL_SUM);
+                    part(step, 2 * block, FIRST);
+                    part(step, 2 * block + 1, SECOND);
+                    step.finish(SCALE, record + SCALE_OF_X);
+                }
+            }
+        }
+
+        /** Minus the factor of all, and 32 - scale of each part to the stack. */
+        private void scales(Step step) {
+            step.halves(SCALE, 108);
+            step.code.vectorZero(TEMPORARY);
+            step.code.vectorSubtract(SCALE, TEMPORARY, SCALE);
+            for (int i = 0; i < 3; i++) {
+                step.code.vectorLoad(SECOND + i, scratch(16 + i), 0);
+            }
+            step.turn(FIRST, 92);
+            for (int word = 0; word < 4; word++) {
+                int high = turned(FIRST, 3); // two bits of each scale, to bits 4 and 5 of their bytes
+                if (word < 2) {
+                    step.code.shiftLeft32(TEMPORARY, high, 4 - 2 * word);
+                } else {
+                    step.code.shiftRight(TEMPORARY, high, 2 * word - 4);
+                }
+                step.code.and(TEMPORARY, TEMPORARY, SECOND + 1);
+                step.code.shiftRight(OPERAND, turned(FIRST, 1 + word % 2), 4 * (word / 2));
+                step.code.andOr(OPERAND, SECOND, TEMPORARY);
+                for (int i = 0; i < 4; i++) {
+                    bits(step, TEMPORARY, OPERAND, 8 * i, 8);
+                    step.code.subtractInt(TEMPORARY, SECOND + 2, TEMPORARY);
+                    step.code.vectorStore(TEMPORARY, scratch(4 * word + i), 0);
+                }
+            }
+        }
+
+        private void part(Step step, int part, int turned) {
+            int block = part / 2;
+            step.code.vectorLoad(OTHER_TEMPORARY, scratch(part), 0);
+            step.code.multiplyInt(TEMPORARY, OTHER_TEMPORARY, CONSTANT_2); // minus four times the scale, and plus 128
+            step.code.subtractInt(TEMPORARY, CONSTANT_3, TEMPORARY);
+            for (int word = 0; word < 4; word++) {
+                step.code.vectorLoad(OFFSET, scratch(19 + 4 * (part % 2) + word), 0);
+                if (block < 2) {
+                    step.code.shiftLeft32(OFFSET, OFFSET, 2 - block);
+                } else {
+                    step.code.shiftRight(OFFSET, OFFSET, block - 2);
+                }
+                step.code.and(OFFSET, OFFSET, CONSTANT_2);
+                step.code.shiftRight(OPERAND, turned(turned, word), 2 * (block % 4));
+                step.code.andOr(OPERAND, CONSTANT, OFFSET);
+                step.code.multiplyInt(OPERAND, OPERAND, OTHER_TEMPORARY);
+                step.code.addInt(OPERAND, OPERAND, TEMPORARY);
+                step.dotBytes(OPERAND, BLOCK_BYTES * block + 16 * (part % 2) + 4 * word);
             }
         }
     },
@@ -496,15 +636,19 @@ enum StoredFormat {
         }
     }
 
+    /** Two binary16 numbers: what scales are multiplied by, and what offsets are. */
+    private static void factors(Step step, int both) {
+        step.code.narrowTo16(TEMPORARY, both);
+        step.code.halfToFloat(SCALE, TEMPORARY);
+        step.code.shiftRight(TEMPORARY, both, 16);
+        step.code.narrowTo16(TEMPORARY, TEMPORARY);
+        step.code.halfToFloat(OFFSET, TEMPORARY);
+    }
+
     /** The sixteen bytes at the beginning of a Q4_K or Q5_K block, to the stack: scales of the eight parts, then their offsets. */
     private static void scalesAndOffsets(Step step) {
         step.turn(FIRST, 0);
-        int factors = turned(FIRST, 0);
-        step.code.narrowTo16(TEMPORARY, factors);
-        step.code.halfToFloat(SCALE, TEMPORARY);
-        step.code.shiftRight(TEMPORARY, factors, 16);
-        step.code.narrowTo16(TEMPORARY, TEMPORARY);
-        step.code.halfToFloat(OFFSET, TEMPORARY);
+        factors(step, turned(FIRST, 0));
         for (int part = 0; part < 8; part++) {
             int low = 8 * (part % 4);
             sixBits(step, part, turned(FIRST, 1), turned(FIRST, 3), low);
@@ -536,6 +680,6 @@ enum StoredFormat {
         int record = BLOCK_BYTES * part;
         step.code.vectorLoad(SCALE, scratch(part), 0);
         step.code.vectorLoad(OFFSET, scratch(8 + part), 0);
-        step.finish(SCALE, record + SCALE_OF_X, OFFSET, record + SCALED_SUM);
+        step.finish(SCALE, record + SCALE_OF_X, new Offset(OFFSET, record + SCALED_SUM));
     }
 }

@@ -58,9 +58,12 @@ final class StoredKernel {
     private static final MethodHandle CALL = MachineCode.call(10);
 
     /** Bytes of the stack for a format's vectors; beyond them lie the caller's stack pointer, x, the steps, the next tile, y and scales. */
-    private static final int SCRATCH = 16 * 64;
+    private static final int SCRATCH = 32 * 64;
 
     private static final int MASK = 1;
+
+    /** What is subtracted from each element of a row of weights: a vector of it, and where the sum of those elements of x is. */
+    record Offset(int vector, int sumOfX) {}
 
     /** What a kernel does with weights. */
     private enum Role {
@@ -468,30 +471,21 @@ final class StoredKernel {
             }
         }
 
-        /** {@code result += sum (scale dx)}. */
-        void finish(int scale, int scaleOfX) {
+        /** {@code result += sum (scale dx)}, minus each offset times its {@code Σ x}. */
+        void finish(int scale, int scaleOfX, Offset... offsets) {
             throughPanel(scale);
+            for (Offset offset : offsets) {
+                throughPanel(offset.vector);
+            }
             for (int row = 0; row < rows; row++) {
-                scaled(row, scale, scaleOfX);
+                out.toFloat(SUM + row, SUM + row);
+                out.multiplyFloatBroadcast(TEMPORARY, scale, x(row, scaleOfX));
+                out.vectorMultiply(SUM + row, SUM + row, TEMPORARY);
+                for (Offset offset : offsets) {
+                    out.multiplySubtractBroadcast(SUM + row, offset.vector, x(row, offset.sumOfX));
+                }
                 out.vectorAdd(RESULT + row, RESULT + row, SUM + row);
             }
-        }
-
-        /** {@code result += sum (scale dx) - offset Σ x}. */
-        void finish(int scale, int scaleOfX, int offset, int sumOfX) {
-            throughPanel(scale);
-            throughPanel(offset);
-            for (int row = 0; row < rows; row++) {
-                scaled(row, scale, scaleOfX);
-                out.multiplySubtractBroadcast(SUM + row, offset, x(row, sumOfX));
-                out.vectorAdd(RESULT + row, RESULT + row, SUM + row);
-            }
-        }
-
-        private void scaled(int row, int scale, int scaleOfX) {
-            out.toFloat(SUM + row, SUM + row);
-            out.multiplyFloatBroadcast(TEMPORARY, scale, x(row, scaleOfX));
-            out.vectorMultiply(SUM + row, SUM + row, TEMPORARY);
         }
 
         /** Continues the chains, {@link #RESULT} or {@link #SUM}, by pairs of bf16. */
