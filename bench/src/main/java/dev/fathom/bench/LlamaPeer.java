@@ -6,6 +6,8 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -50,38 +52,31 @@ record LlamaPeer(String node, Path folder, long timeoutSeconds) {
     }
 
     /**
-     * One process: opens the file, warms up, and runs what {@link InferenceBenchmark} runs.
+     * One process.
      *
-     * @return seconds as that calls them, and {@code peer}, the version
+     * @param script a resource beside this class; it is given the folder, the file and the numbers, and prints one line of JSON
+     * @return that, with {@code peer}, the version
      * @throws BenchException if it fails
      */
-    JsonNode run(Path model, InferenceBenchmark.Options options, int threads) {
-        Path script = script();
+    JsonNode run(String script, Path model, int... numbers) {
+        Path file = copy(script);
         try {
-            List<String> command = List.of(
-                    node,
-                    script.toString(),
-                    folder.toString(),
-                    model.toString(),
-                    Integer.toString(options.promptTokens()),
-                    Integer.toString(options.newTokens()),
-                    Integer.toString(options.warmup()),
-                    Integer.toString(options.runs()),
-                    Integer.toString(threads));
+            List<String> command = new ArrayList<>(List.of(node, file.toString(), folder.toString(), model.toString()));
+            Arrays.stream(numbers).mapToObj(Integer::toString).forEach(command::add);
             JavaFork.Output output = JavaFork.run(command, Map.of(), List.of(), timeoutSeconds);
             if (output.exitCode() != 0) {
                 throw new BenchException("llama.cpp failed on " + model + ": " + output.complaint());
             }
             return json(output.lastLine());
         } finally {
-            script.toFile().delete();
+            file.toFile().delete();
         }
     }
 
     private static JsonNode json(String line) {
         try {
             JsonNode json = Json.MAPPER.readTree(line);
-            if (json.path("promptRunSeconds").isArray()) {
+            if (json.path("peer").isString()) {
                 return json;
             }
         } catch (JacksonException e) {
@@ -91,8 +86,8 @@ record LlamaPeer(String node, Path folder, long timeoutSeconds) {
     }
 
     /** Node.js wants a file. */
-    private static Path script() {
-        try (InputStream resource = Objects.requireNonNull(LlamaPeer.class.getResourceAsStream("llama.mjs"))) {
+    private static Path copy(String script) {
+        try (InputStream resource = Objects.requireNonNull(LlamaPeer.class.getResourceAsStream(script))) {
             Path file = Files.createTempFile("fathom-llama", ".mjs");
             Files.write(file, resource.readAllBytes());
             return file;

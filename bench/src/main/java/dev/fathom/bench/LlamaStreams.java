@@ -1,18 +1,12 @@
 package dev.fathom.bench;
 
 import dev.fathom.learn.Json;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -20,9 +14,6 @@ import tools.jackson.databind.JsonNode;
  * its server's batching without HTTP. Every run of either is a process of its own.
  */
 public final class LlamaStreams {
-    private static final String FOLDER = "FATHOM_LLAMA_NODE";
-    private static final String SCRIPT = "llama_streams.mjs";
-
     private LlamaStreams() {}
 
     /**
@@ -33,7 +24,8 @@ public final class LlamaStreams {
      * @param engine options for {@code fathom bench}: precision, products, threads
      * @param threads of both sides
      * @param pairs runs of each side
-     * @param node a folder with {@code node_modules/node-llama-cpp}
+     * @param node the program Node.js
+     * @param folder that has {@code node_modules/node-llama-cpp}, or null if nobody named it
      * @param timeoutSeconds of one run of llama.cpp
      */
     public record Options(
@@ -43,7 +35,8 @@ public final class LlamaStreams {
             int threads,
             StreamsBenchmark.Options streams,
             int pairs,
-            @Nullable String node,
+            String node,
+            @Nullable String folder,
             long timeoutSeconds) {
         public Options {
             if (pairs < 1 || timeoutSeconds < 1) {
@@ -77,21 +70,17 @@ public final class LlamaStreams {
      * Compares.
      *
      * @param progress hears a line for every pair
-     * @throws BenchException if llama.cpp is not there or fails
+     * @throws BenchException if Node.js or node-llama-cpp is missing, or a process fails
      */
     public static Result run(Options options, Consumer<String> progress) {
-        String folder = options.node;
-        if (folder == null || !Files.isDirectory(Path.of(folder, "node_modules", "node-llama-cpp"))) {
-            throw new BenchException(FOLDER
-                    + " names no folder with node_modules/node-llama-cpp (npm install node-llama-cpp), was " + folder);
-        }
+        LlamaPeer peer = LlamaPeer.find(options.node, options.folder, options.timeoutSeconds);
         List<Pair> pairs = new ArrayList<>();
         String kernels = "";
         String version = "";
         double tokens = (double) options.streams.streams() * options.streams.newTokens();
         for (int i = 1; i <= options.pairs; i++) {
             JsonNode fathom = fathom(options);
-            JsonNode llama = llama(options, folder);
+            JsonNode llama = llama(peer, options);
             kernels = fathom.path("kernels").asString();
             version = llama.path("peer").asString();
             double ours = fathom.path("tokensPerSecond").asDouble();
@@ -129,38 +118,16 @@ public final class LlamaStreams {
         return Json.MAPPER.readTree(JavaFork.run(options.mainClass, words));
     }
 
-    private static JsonNode llama(Options options, String folder) {
+    private static JsonNode llama(LlamaPeer peer, Options options) {
         StreamsBenchmark.Options streams = options.streams;
-        Path script = null;
-        try (InputStream in = Objects.requireNonNull(LlamaStreams.class.getResourceAsStream(SCRIPT))) {
-            script = Files.createTempFile("fathom-llama", ".mjs");
-            Files.write(script, in.readAllBytes());
-            JavaFork.Output output = JavaFork.run(
-                    List.of(
-                            "node",
-                            script.toString(),
-                            options.model.toString(),
-                            Integer.toString(options.threads),
-                            Integer.toString(streams.streams()),
-                            Integer.toString(streams.promptTokens()),
-                            Integer.toString(streams.newTokens()),
-                            Integer.toString(streams.runs()),
-                            Integer.toString(StreamsBenchmark.TOKENS)),
-                    Map.of(FOLDER, folder),
-                    List.of(),
-                    options.timeoutSeconds);
-            if (output.exitCode() != 0) {
-                throw new BenchException("llama.cpp failed: " + output.complaint());
-            }
-            return Json.MAPPER.readTree(output.lastLine());
-        } catch (JacksonException e) {
-            throw new BenchException(SCRIPT + " printed no JSON: " + e.getOriginalMessage());
-        } catch (IOException e) {
-            throw new UncheckedIOException(e.getMessage(), e);
-        } finally {
-            if (script != null) {
-                script.toFile().delete();
-            }
-        }
+        return peer.run(
+                "llama_streams.mjs",
+                options.model,
+                streams.streams(),
+                streams.promptTokens(),
+                streams.newTokens(),
+                streams.runs(),
+                options.threads,
+                StreamsBenchmark.TOKENS);
     }
 }

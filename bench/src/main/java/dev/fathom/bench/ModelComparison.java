@@ -122,7 +122,7 @@ public final class ModelComparison {
         String version = "";
         for (int i = 1; i <= options.pairs; i++) {
             JsonNode ours = fathom(options);
-            JsonNode theirs = peer.run(options.model, options.run, options.threads);
+            JsonNode theirs = llama(peer, options);
             kernels = ours.path("kernels").asString();
             storedWeights = ours.path("storedWeights").asString();
             version = theirs.path("peer").asString();
@@ -169,6 +169,18 @@ public final class ModelComparison {
                 median(speeds, Speed::tokensPerSecond),
                 median(speeds, Speed::loadSeconds),
                 median(speeds, Speed::firstTokenSeconds));
+    }
+
+    private static JsonNode llama(LlamaPeer peer, Options options) {
+        InferenceBenchmark.Options run = options.run;
+        return peer.run(
+                "llama.mjs",
+                options.model,
+                run.promptTokens(),
+                run.newTokens(),
+                run.warmup(),
+                run.runs(),
+                options.threads);
     }
 
     private static JsonNode fathom(Options options) {

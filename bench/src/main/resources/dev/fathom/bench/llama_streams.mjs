@@ -1,15 +1,16 @@
-// llama.cpp's parallel sequences: node llama_streams.mjs MODEL.gguf THREADS STREAMS PROMPT_TOKENS NEW_TOKENS RUNS
-// Every sequence gets its own prompt of PROMPT_TOKENS and goes on greedily for NEW_TOKENS; one warm-up run is not counted. Prints the
-// seconds of each run as one line of JSON.
+// llama.cpp's parallel sequences, through the npm package node-llama-cpp:
+// node llama_streams.mjs FOLDER MODEL.gguf STREAMS PROMPT NEW RUNS THREADS VOCABULARY      FOLDER has node_modules/node-llama-cpp
+// Every sequence gets its own prompt of PROMPT tokens below VOCABULARY and goes on greedily for NEW; one warm-up run is not counted. Prints
+// the seconds of each run as one line of JSON.
 import fs from "node:fs";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 
-const modules = path.join(process.env.FATHOM_LLAMA_NODE, "node_modules", "node-llama-cpp");
+const [folder, file, ...numbers] = process.argv.slice(2);
+const [streams, promptTokens, newTokens, runs, threads, vocabulary] = numbers.map(Number);
+const modules = path.join(path.resolve(folder), "node_modules", "node-llama-cpp");
 const { getLlama, LlamaLogLevel } = await import(pathToFileURL(path.join(modules, "dist", "index.js")).href);
-const [file, ...numbers] = process.argv.slice(2);
-const [threads, streams, promptTokens, newTokens, runs, vocabulary] = numbers.map(Number);
 
 // The sequence of the C standard's example generator, another beginning for each stream.
 function prompt(stream) {

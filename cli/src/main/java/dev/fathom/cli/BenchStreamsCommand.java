@@ -4,7 +4,6 @@ import dev.fathom.bench.LlamaStreams;
 import dev.fathom.bench.ReportText;
 import dev.fathom.bench.StreamsBenchmark;
 import dev.fathom.engine.Engine;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -12,7 +11,6 @@ import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
@@ -32,8 +30,8 @@ final class BenchStreamsCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A GGUF file or a Hugging Face directory.")
-    private Path path;
+    @Mixin
+    private BenchedModel model;
 
     @Option(
             names = "--streams",
@@ -79,32 +77,27 @@ final class BenchStreamsCommand implements Callable<Integer> {
             defaultValue = "600")
     private long timeout;
 
-    @Option(names = "--json", description = "Print the result as one JSON object.")
-    private boolean json;
-
-    @Mixin
-    private EngineOptions engineOptions;
-
     @Override
     public Integer call() {
         StreamsBenchmark.Options options = new StreamsBenchmark.Options(streams, promptTokens, newTokens, runs);
         if (pairs != null) {
             LlamaStreams.Options comparison = new LlamaStreams.Options(
-                    path,
+                    model.path(),
                     Main.class.getName(),
-                    engineOptions.words(),
-                    engineOptions.threads(),
+                    model.engineWords(),
+                    model.threads(),
                     options,
                     pairs,
+                    "node",
                     System.getenv(BenchCompareCommand.LLAMA),
                     timeout);
-            LlamaStreams.Result result = LlamaStreams.run(comparison, bench.screen(spec, json)::line);
-            bench.print(spec, json, result, ReportText.of(result));
+            LlamaStreams.Result result = LlamaStreams.run(comparison, bench.screen(spec, model.json())::line);
+            bench.print(spec, model.json(), result, ReportText.of(result));
             return ExitCode.OK;
         }
-        try (Engine engine = engineOptions.open()) {
-            StreamsBenchmark.Result result = StreamsBenchmark.run(path, engine, options);
-            bench.print(spec, json, result, ReportText.of(result));
+        try (Engine engine = model.open()) {
+            StreamsBenchmark.Result result = StreamsBenchmark.run(model.path(), engine, options);
+            bench.print(spec, model.json(), result, ReportText.of(result));
         }
         return ExitCode.OK;
     }

@@ -2,6 +2,7 @@ package dev.fathom.cli;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
+import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ExitCode;
@@ -29,6 +30,11 @@ final class KeyValueOption {
             engine.close();
             throw e;
         }
+    }
+
+    /** The option as words of a command line. */
+    List<String> words() {
+        return type == null ? List.of() : List.of("--kv", type);
     }
 
     private @Nullable DType type() {

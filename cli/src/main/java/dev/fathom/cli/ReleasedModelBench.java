@@ -3,16 +3,14 @@ package dev.fathom.cli;
 import dev.fathom.bench.InferenceBenchmark;
 import dev.fathom.bench.ReportText;
 import dev.fathom.engine.Engine;
-import java.nio.file.Path;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** What {@code bench prefill} and {@code bench decode} share: they differ in how much of a response is written. */
 final class ReleasedModelBench {
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A GGUF file or a Hugging Face directory.")
-    private Path path;
+    @Mixin
+    private BenchedModel model;
 
     @Option(
             names = "--prompt-tokens",
@@ -35,21 +33,12 @@ final class ReleasedModelBench {
             defaultValue = "3")
     private int runs;
 
-    @Option(names = "--json", description = "Print the result as one JSON object.")
-    private boolean json;
-
-    @Mixin
-    private EngineOptions engineOptions;
-
-    @Mixin
-    private KeyValueOption keyValueOption;
-
     /** @param newTokens after the first */
     void run(BenchCommand bench, CommandSpec spec, int newTokens) {
         InferenceBenchmark.Options options = new InferenceBenchmark.Options(promptTokens, newTokens, warmup, runs);
-        try (Engine engine = keyValueOption.open(engineOptions)) {
-            InferenceBenchmark.Result result = InferenceBenchmark.run(path, engine, options);
-            bench.print(spec, json, result, ReportText.of(result));
+        try (Engine engine = model.open()) {
+            InferenceBenchmark.Result result = InferenceBenchmark.run(model.path(), engine, options);
+            bench.print(spec, model.json(), result, ReportText.of(result));
         }
     }
 }
