@@ -1,6 +1,8 @@
 package dev.fathom.cli;
 
+import dev.fathom.engine.DType;
 import dev.fathom.learn.Json;
+import dev.fathom.model.Architecture;
 import dev.fathom.model.inspect.ModelSummary;
 import dev.fathom.model.inspect.ModelSummary.Storage;
 import dev.fathom.model.inspect.ModelSummary.TokenizerSummary;
@@ -72,14 +74,16 @@ final class InspectCommand implements Callable<Integer> {
                 "tokenizer",
                 tokenizer == null ? "none" : tokenizer.kind() + ", " + number(tokenizer.tokens()) + " tokens");
         line(screen, "chat template", summary.hasChatTemplate() ? "yes" : "none");
-        if (summary.notRun() == null) {
-            String keyValues = number(summary.keyValueBytesPerToken());
+        Architecture.Kept kept = summary.kept();
+        if (kept != null) {
             line(
                     screen,
                     "memory",
-                    size(summary.bytes()) + " of weights, mapped, and " + keyValues
-                            + " bytes of keys and values (bf16) for each token of context");
-        } else {
+                    size(summary.bytes()) + " of weights, mapped, and " + number(kept.bytesPerToken(DType.BF16))
+                            + " bytes of keys and values (bf16; q8 " + number(kept.bytesPerToken(DType.I8)) + ", f32 "
+                            + number(kept.bytesPerToken(DType.F32)) + ") for each token of context");
+        }
+        if (summary.notRun() != null) {
             line(screen, "not run", summary.notRun());
         }
         return ExitCode.OK;
@@ -128,7 +132,15 @@ final class InspectCommand implements Callable<Integer> {
         }
         object.put("chatTemplate", summary.hasChatTemplate());
         ObjectNode memory = object.putObject("memory");
-        memory.put("weightBytes", summary.bytes()).put("keyValueBytesPerToken", summary.keyValueBytesPerToken());
+        memory.put("weightBytes", summary.bytes());
+        Architecture.Kept kept = summary.kept();
+        ObjectNode keyValues = memory.putObject("keyValueBytesPerToken");
+        if (kept != null) {
+            keyValues
+                    .put("f32", kept.bytesPerToken(DType.F32))
+                    .put("bf16", kept.bytesPerToken(DType.BF16))
+                    .put("q8", kept.bytesPerToken(DType.I8));
+        }
         return object.put("notRun", summary.notRun());
     }
 }

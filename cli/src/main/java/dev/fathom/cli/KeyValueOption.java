@@ -12,9 +12,10 @@ import picocli.CommandLine.Option;
 final class KeyValueOption {
     @Option(
             names = "--kv",
-            paramLabel = "auto|f32|bf16",
+            paramLabel = "auto|f32|bf16|q8",
             description =
-                    "Type of kept keys and values. auto: as attention computes here, bf16 where it does, else f32.")
+                    "Type of kept keys and values. auto: as attention computes here, bf16 where it does, else f32; q8: eight bits, half"
+                            + " the memory of bf16, slower in long contexts.")
     private @Nullable String type;
 
     /** Opens what computes, its attention with the type that was asked for. */
@@ -42,8 +43,9 @@ final class KeyValueOption {
             case "auto" -> null;
             case "f32" -> DType.F32;
             case "bf16" -> DType.BF16;
+            case "q8" -> DType.I8;
             default ->
-                throw new CommandException(ExitCode.USAGE, "--kv must be auto, f32 or bf16, was \"" + type + "\".");
+                throw new CommandException(ExitCode.USAGE, "--kv must be auto, f32, bf16 or q8, was \"" + type + "\".");
         };
     }
 }

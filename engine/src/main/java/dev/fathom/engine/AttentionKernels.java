@@ -13,6 +13,11 @@ public interface AttentionKernels {
     /** What keys and values are kept in, which also says how they lie: see {@link KeyValueStore}. */
     DType keyValueType();
 
+    /** What keys and values are written as that are used once and not kept. */
+    default DType temporaryType() {
+        return keyValueType();
+    }
+
     /**
      * Writes part of the keys of rows that follow each other, all heads, into a store of {@link #keyValueType()}, if this implementation has a way of its own.
      *

@@ -7,7 +7,9 @@ public enum DType {
     /** bfloat16, the upper half of a binary32: operands of matrix products. */
     BF16(2),
     /** Token ids, expert indices, row numbers. */
-    I32(4);
+    I32(4),
+    /** Bytes of blocks: keys and values that are kept in eight bits. */
+    I8(1);
 
     private final int bytes;
 

@@ -87,9 +87,13 @@ public record Engine(Kernels kernels, Gemm gemm, Gemm exactGemm, StoredGemm stor
         if (type == kernels.keyValueType()) {
             return this;
         }
+        if (type == DType.I8 && kernels instanceof VectorKernels vector) {
+            return new Engine(vector.withQuantizedKeyValues(), gemm, exactGemm, storedGemm, pool, note);
+        }
         if (type != DType.F32) {
-            throw new IllegalArgumentException("keys and values in " + type + ": the attention of this engine ("
-                    + kernels.name() + ") keeps them in " + kernels.keyValueType() + ", F32 is the other choice");
+            throw new IllegalArgumentException(
+                    "keys and values in " + type + ": the attention of this engine (" + kernels.name()
+                            + ") keeps them in " + kernels.keyValueType() + ", F32 and I8 are the other choices");
         }
         Kernels inFloats = kernels instanceof VectorKernels own ? own.withFloatKeyValues() : new VectorKernels(pool);
         return new Engine(inFloats, gemm, exactGemm, storedGemm, pool, note);

@@ -129,6 +129,11 @@ public interface Kernels {
     /** The type of the {@link KeyValueStore} that {@link #attention} walks. Gradients of keys and values are F32. */
     DType keyValueType();
 
+    /** The type that {@link #attention} walks as well, for keys and values that are used once and not kept. */
+    default DType temporaryKeyValueType() {
+        return keyValueType();
+    }
+
     /**
      * Copies part of each head's key into the store: for row n of segment s at position p and head h, key dimensions
      * {@code dim .. dim + width} become {@code source[n, offset + h * headStride ..]}. {@code headStride} 0 shares one vector among the heads.

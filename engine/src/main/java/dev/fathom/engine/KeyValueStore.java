@@ -16,6 +16,8 @@ import java.util.function.Function;
  *       the reduction, the earlier one in the lower half. Scores reduce over key dimensions: per head come first the tiles of keys, each
  *       {@code [keyWidth / 2][16]} pairs. Outputs reduce over positions: then come the values in panels of sixteen columns, each
  *       {@code [slots / 2][16]} pairs, so that a sequence of any length is one matrix.
+ *   <li>I8, {@code [slots, bytes]}: per position and head the blocks of the key, then those of the value ({@link BlockKeyValues}), which nobody attends to as
+ *       they are: {@link QuantizedAttention} expands them.
  * </ul>
  *
  * @param data zero where nothing was stored
@@ -49,12 +51,24 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
                 Tensor.reserve(type, shared, shape(type, slots, heads, keyDim, valueDim)), heads, keyDim, valueDim);
     }
 
+    /** Bytes that one position takes. */
+    public static long bytesPerPosition(DType type, int heads, int keyDim, int valueDim) {
+        long[] shape = shape(type, TILE, heads, keyDim, valueDim);
+        return shape[0] * shape[1] * type.bytes() / TILE;
+    }
+
     private static long[] shape(DType type, long slots, int heads, int keyDim, int valueDim) {
         return switch (type) {
             case F32 -> new long[] {slots / TILE, (long) heads * TILE * (keyDim + valueDim)};
             case BF16 -> new long[] {heads, slots * (even(keyDim) + tiled(valueDim))};
-            case I32 -> throw new IllegalArgumentException("keys and values are F32 or BF16, not I32");
+            case I8 -> new long[] {slots, heads * recordBytes(keyDim, valueDim)};
+            case I32 -> throw new IllegalArgumentException("keys and values are F32, BF16 or I8, not I32");
         };
+    }
+
+    /** Bytes of one position of one head in blocks. */
+    private static long recordBytes(int keyDim, int valueDim) {
+        return (long) BlockKeyValues.BYTES * (BlockKeyValues.blocks(keyDim) + BlockKeyValues.blocks(valueDim));
     }
 
     private static int even(int dim) {
@@ -73,7 +87,11 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
 
     /** Positions there is room for. */
     public long slots() {
-        return data.dtype() == DType.F32 ? data.rows() * TILE : data.columns() / (keyWidth() + valueWidth());
+        return switch (data.dtype()) {
+            case F32 -> data.rows() * TILE;
+            case BF16 -> data.columns() / (keyWidth() + valueWidth());
+            default -> data.rows();
+        };
     }
 
     /**
@@ -85,6 +103,15 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
     void readKeys(long slot, int head, Tensor target) {
         target.require("keys", DType.F32, target.rows(), keyDim);
         Objects.checkFromIndexSize(slot, target.rows(), slots());
+        if (data.dtype() == DType.I8) {
+            for (long n = 0; n < target.rows(); n++) {
+                for (int d = 0; d < keyDim; d++) {
+                    Memory.setFloat(
+                            target.rowAddress(n) + 4L * d, BlockKeyValues.element(keyBlocks(slot + n, head), d));
+                }
+            }
+            return;
+        }
         for (long n = 0; n < target.rows(); n++) {
             long tile = keyTile(slot + n - n % TILE, head);
             long lane = n % TILE;
@@ -115,6 +142,10 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
                     positions + " positions from " + from + " to " + to + " of " + slots() + ", in whole tiles");
         }
         if (positions == 0) {
+            return;
+        }
+        if (data.dtype() == DType.I8) {
+            Memory.copy(keyBlocks(from, 0), keyBlocks(to, 0), positions * data.columns());
             return;
         }
         if (data.dtype() == DType.F32) {
@@ -148,6 +179,16 @@ public record KeyValueStore(Tensor data, int heads, int keyDim, int valueDim) {
     /** Columns of the BF16 panels of values. */
     public int valueWidth() {
         return tiled(valueDim);
+    }
+
+    /** I8: absolute address of the blocks of the key at this slot, for one head. */
+    long keyBlocks(long slot, int head) {
+        return data.rowAddress(slot) + head * recordBytes(keyDim, valueDim);
+    }
+
+    /** I8: absolute address of the blocks of the value at this slot, for one head. */
+    long valueBlocks(long slot, int head) {
+        return keyBlocks(slot, head) + (long) BlockKeyValues.BYTES * BlockKeyValues.blocks(keyDim);
     }
 
     /** Absolute address of the keys of the tile that holds this slot (a multiple of 16), for one head. */

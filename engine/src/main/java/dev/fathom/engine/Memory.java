@@ -34,6 +34,8 @@ public final class Memory {
     /** Scalar access to eight bytes that needs no alignment check. */
     public static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED;
 
+    static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
+
     static {
         // Vectors that are not compiled yet reinterpret bits by way of an array. Were that the first segment over an
         // array in this

@@ -473,7 +473,7 @@ public final class Ops {
         if (tape != null) {
             throw new IllegalStateException("keys and values of a recorded pass are needed for its gradients");
         }
-        return KeyValueStore.in(results, kernels.keyValueType(), segments, heads, keyDim, valueDim);
+        return KeyValueStore.in(results, kernels.temporaryKeyValueType(), segments, heads, keyDim, valueDim);
     }
 
     /** {@code silu(gate) * up} with {@code [gate ; up] = W x} for every row, for products to read. */

@@ -185,6 +185,7 @@ public final class Tensor {
             case F32 -> segment.get(Memory.FLOAT, offset * 4);
             case BF16 -> Memory.fromBf16(segment.get(Memory.SHORT, offset * 2));
             case I32 -> segment.get(Memory.INT, offset * 4);
+            case I8 -> segment.get(Memory.BYTE, offset);
         };
     }
 
@@ -200,6 +201,7 @@ public final class Tensor {
             case F32 -> segment.set(Memory.FLOAT, offset * 4, value);
             case BF16 -> segment.set(Memory.SHORT, offset * 2, Memory.toBf16(value));
             case I32 -> segment.set(Memory.INT, offset * 4, (int) value);
+            case I8 -> segment.set(Memory.BYTE, offset, (byte) value);
         }
     }
 

@@ -68,9 +68,19 @@ public final class VectorKernels implements Kernels {
         return new VectorKernels(pool, new VectorAttention(pool), rows);
     }
 
+    /** The same, but for keys and values in eight bits. */
+    VectorKernels withQuantizedKeyValues() {
+        return new VectorKernels(pool, new QuantizedAttention(pool, attention), rows);
+    }
+
     @Override
     public DType keyValueType() {
         return attention.keyValueType();
+    }
+
+    @Override
+    public DType temporaryKeyValueType() {
+        return attention.temporaryType();
     }
 
     @Override

@@ -15,7 +15,7 @@ import jdk.incubator.vector.FloatVector;
  * different tensors: in multi-head latent attention the rotary part is one vector shared by all heads (DeepSeek-V2 §2.1.3), stored
  * with a head stride of 0; its gradient is then the sum over the heads, in their order.
  *
- * <p>Pairs in bf16 are written by {@link PairKeyValues}.
+ * <p>Pairs in bf16 are written by {@link PairKeyValues}, blocks of eight bits by {@link QuantizedAttention}.
  */
 final class VectorKeyValues {
     private static final int TILE = KeyValueStore.TILE;

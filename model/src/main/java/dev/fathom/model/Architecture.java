@@ -2,6 +2,7 @@ package dev.fathom.model;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
+import dev.fathom.engine.KeyValueStore;
 import dev.fathom.model.config.ConfigException;
 import dev.fathom.model.files.CheckpointException;
 import dev.fathom.model.release.ModelSource;
@@ -33,7 +34,7 @@ public interface Architecture {
     record Kept(int layers, LanguageModel.KeyValueShape shape) {
         /** Of all layers. */
         public long bytesPerToken(DType type) {
-            return (long) layers * shape.heads() * (shape.keyDim() + shape.valueDim()) * type.bytes();
+            return layers * KeyValueStore.bytesPerPosition(type, shape.heads(), shape.keyDim(), shape.valueDim());
         }
     }
 

@@ -35,7 +35,7 @@ public record ReleasedModel(
     /**
      * How to open one.
      *
-     * @param keyValues the type of kept keys and values, F32 or BF16; null for what the engine's attention prefers
+     * @param keyValues the type of kept keys and values, F32, BF16 or I8 (blocks of eight bits); null for what the engine's attention prefers
      */
     public record Options(@Nullable DType keyValues) {
         public static final Options DEFAULT = new Options(null);

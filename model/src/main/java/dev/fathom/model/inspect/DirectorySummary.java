@@ -42,7 +42,7 @@ final class DirectorySummary {
                 count.largestFirst(),
                 tokenizer(directory),
                 TokenizerFiles.chatTemplate(directory) != null,
-                0,
+                null,
                 null);
     }
 

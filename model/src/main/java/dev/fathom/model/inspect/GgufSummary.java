@@ -36,7 +36,7 @@ final class GgufSummary {
                 count.largestFirst(),
                 tokenizer(metadata),
                 metadata.has("tokenizer.chat_template"),
-                0,
+                null,
                 null);
     }
 

@@ -1,6 +1,5 @@
 package dev.fathom.model.inspect;
 
-import dev.fathom.engine.DType;
 import dev.fathom.model.Architecture;
 import dev.fathom.model.files.CheckpointException;
 import dev.fathom.model.files.ModelFileException;
@@ -22,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param types how many tensors of which type, the largest first
  * @param tokenizer kind and size, or null if there is none
  * @param hasChatTemplate whether a chat template comes with it
- * @param keyValueBytesPerToken what generation keeps of a token in bf16, all layers together; 0 if the model cannot be run
+ * @param kept what generation keeps of a token; null if the model cannot be run
  * @param notRun why the model cannot be run, or null if its architecture and config are known ones
  */
 public record ModelSummary(
@@ -36,7 +35,7 @@ public record ModelSummary(
         List<Storage> types,
         @Nullable TokenizerSummary tokenizer,
         boolean hasChatTemplate,
-        long keyValueBytesPerToken,
+        Architecture.@Nullable Kept kept,
         @Nullable String notRun) {
 
     /** Tensors of one type. */
@@ -81,7 +80,7 @@ public record ModelSummary(
                 types,
                 tokenizer,
                 hasChatTemplate,
-                kept == null ? 0 : kept.bytesPerToken(DType.BF16),
+                kept,
                 why);
     }
 
