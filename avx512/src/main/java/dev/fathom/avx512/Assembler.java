@@ -176,11 +176,6 @@ final class Assembler {
         code.write(bits);
     }
 
-    /** The upper half of the target becomes zero. */
-    void load32(int target, Address from) {
-        memory32(0x8b, target, from);
-    }
-
     void store32(int source, Address to) {
         memory32(0x89, source, to);
     }

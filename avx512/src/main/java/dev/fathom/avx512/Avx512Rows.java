@@ -1,6 +1,5 @@
 package dev.fathom.avx512;
 
-import dev.fathom.avx512.NormKernel.Rows;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.RopeTable;
 import dev.fathom.engine.RowKernels;
@@ -81,18 +80,7 @@ final class Avx512Rows implements RowKernels {
             long from,
             long to,
             int worker) {
-        int pairs = Math.toIntExact(table.cos().columns());
-        for (long n = from; n < to; n++) {
-            int position = Memory.getInt(positions.address() + 4 * n);
-            RotationKernel.neighbours(
-                    x.rowAddress(n) + 4L * offset,
-                    headDim,
-                    heads,
-                    pairs,
-                    table.cos().rowAddress(position),
-                    table.sin().rowAddress(position),
-                    inverse);
-        }
+        rotate(RotationKernel::neighbours, x, heads, headDim, offset, positions, table, inverse, from, to);
     }
 
     @Override
@@ -107,17 +95,30 @@ final class Avx512Rows implements RowKernels {
             long from,
             long to,
             int worker) {
+        rotate(RotationKernel::halves, x, heads, headDim, offset, positions, table, inverse, from, to);
+    }
+
+    private interface Rotation {
+        void turn(long x, long headStride, int heads, int pairs, long cosines, long sines, boolean inverse);
+    }
+
+    private static void rotate(
+            Rotation rotation,
+            Tensor x,
+            int heads,
+            int headDim,
+            int offset,
+            Tensor positions,
+            RopeTable table,
+            boolean inverse,
+            long from,
+            long to) {
         int pairs = Math.toIntExact(table.cos().columns());
         for (long n = from; n < to; n++) {
             int position = Memory.getInt(positions.address() + 4 * n);
-            RotationKernel.halves(
-                    x.rowAddress(n) + 4L * offset,
-                    headDim,
-                    heads,
-                    pairs,
-                    table.cos().rowAddress(position),
-                    table.sin().rowAddress(position),
-                    inverse);
+            long cosines = table.cos().rowAddress(position);
+            long sines = table.sin().rowAddress(position);
+            rotation.turn(x.rowAddress(n) + 4L * offset, headDim, heads, pairs, cosines, sines, inverse);
         }
     }
 

@@ -1,7 +1,6 @@
 package dev.fathom.avx512;
 
 import dev.fathom.avx512.StoredParts.Part;
-import dev.fathom.avx512.StoredParts.Rows;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.RowGroups;

@@ -25,9 +25,14 @@ final class Columns {
 
     /** Once in a function, before its first loop. */
     static void setMask(Assembler code, int width) {
-        if (width % LANES != 0) {
-            code.moveImmediate(RAX, (1 << width % LANES) - 1);
-            code.moveToMask(MASK, RAX);
+        setMask(code, MASK, width % LANES);
+    }
+
+    /** Sets a mask to the first elements; leaves it where there are none. */
+    static void setMask(Assembler code, int mask, int elements) {
+        if (elements > 0) {
+            code.moveImmediate(RAX, (1 << elements) - 1);
+            code.moveToMask(mask, RAX);
         }
     }
 

@@ -38,9 +38,6 @@ final class NormKernel {
 
     private NormKernel() {}
 
-    /** Rows of elements, {@code stride} bytes apart. */
-    record Rows(long address, long stride) {}
-
     /**
      * Norms rows of floats.
      *
@@ -66,14 +63,14 @@ final class NormKernel {
         try {
             CALL.invokeExact(
                     code,
-                    x.address,
-                    x.stride,
-                    residual.address,
-                    residual.stride,
-                    sum.address,
-                    sum.stride,
-                    y.address,
-                    y.stride,
+                    x.address(),
+                    x.stride(),
+                    residual.address(),
+                    residual.stride(),
+                    sum.address(),
+                    sum.stride(),
+                    y.address(),
+                    y.stride(),
                     weight,
                     inverse,
                     Double.doubleToRawLongBits(eps),

@@ -73,7 +73,7 @@ final class RotationKernel {
     private static byte[] generateHalves(int pairs) {
         Assembler code = new Assembler();
         code.broadcast32(SIGN, R9);
-        setMask(code, MASK, pairs % LANES);
+        Columns.setMask(code, MASK, pairs % LANES);
         int head = code.position();
         for (int i = 0; i < pairs; i += LANES) {
             int mask = pairs - i < LANES ? MASK : 0;
@@ -105,8 +105,8 @@ final class RotationKernel {
         code.broadcast32(MINUS, RAX);
         code.moveImmediate(RAX, 0x5555);
         code.moveToMask(EVEN, RAX);
-        setMask(code, MASK, 2 * (pairs % vectorPairs));
-        setMask(code, PAIRS_MASK, pairs % vectorPairs);
+        Columns.setMask(code, MASK, 2 * (pairs % vectorPairs));
+        Columns.setMask(code, PAIRS_MASK, pairs % vectorPairs);
         int head = code.position();
         for (int i = 0; i < pairs; i += vectorPairs) {
             boolean rest = pairs - i < vectorPairs;
@@ -124,13 +124,6 @@ final class RotationKernel {
             code.vectorStore(FIRST, elements, rest ? MASK : 0);
         }
         return finish(code, head);
-    }
-
-    private static void setMask(Assembler code, int mask, int elements) {
-        if (elements > 0) {
-            code.moveImmediate(RAX, (1 << elements) - 1);
-            code.moveToMask(mask, RAX);
-        }
     }
 
     private static byte[] finish(Assembler code, int head) {

@@ -1,7 +1,6 @@
 package dev.fathom.avx512;
 
 import dev.fathom.avx512.StoredFormat.Operand;
-import dev.fathom.avx512.StoredParts.Rows;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.WorkerPool;

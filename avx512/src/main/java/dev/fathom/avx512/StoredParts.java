@@ -15,9 +15,6 @@ import java.util.function.Function;
 
 /** Stored weights with the kernels that read them. Nothing is copied. */
 final class StoredParts implements StoredGemm.Prepared {
-    /** Rows of something at an address, so many bytes apart. */
-    record Rows(long address, long stride) {}
-
     /**
      * One matrix of a group.
      *

@@ -13,10 +13,10 @@ final class BlockKeyValues {
     static final QuantizedType TYPE = QuantizedType.Q8_0;
 
     /** Elements of a block. */
-    static final int BLOCK = 32;
+    static final int BLOCK = TYPE.blockSize();
 
     /** Bytes of a block. */
-    static final int BYTES = 34;
+    static final int BYTES = TYPE.blockBytes();
 
     private static final long SCALE_BYTES = 2;
 

@@ -38,8 +38,8 @@ public final class Memory {
 
     static {
         // Vectors that are not compiled yet reinterpret bits by way of an array. Were that the first segment over an
-        // array in this
-        // process, all code compiled until then would be thrown away, for it counts on native segments only.
+        // array in this process, C2 would throw away all code that it compiled until then: it counts on native
+        // segments only (docs/log.md).
         MemorySegment.ofArray(new byte[1]);
     }
 
