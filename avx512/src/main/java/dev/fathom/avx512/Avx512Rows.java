@@ -136,6 +136,18 @@ final class Avx512Rows implements RowKernels {
     }
 
     @Override
+    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, long from, long to, int worker) {
+        SwiGluKernel.backward(
+                rows(dOut, from),
+                gateUp.dtype(),
+                rows(gateUp, from),
+                dGateUp.dtype(),
+                rows(dGateUp, from),
+                Math.toIntExact(dOut.columns()),
+                to - from);
+    }
+
+    @Override
     public void largest(long x, int width, long pieces, long out) {
         LogitKernel.largest(x, width, pieces, out);
     }

@@ -142,6 +142,23 @@ class Avx512RowsTest {
     }
 
     @Test
+    void swiGluBackward() {
+        for (int round = 0; round < ROUNDS; round++) {
+            int width = width();
+            long rows = rows();
+            DType type = type();
+            DType gradientType = type();
+            Tensor dOut = numbers(12, rows, width + 4).columns(3, 3 + width);
+            Tensor gateUp = typed(type, rows, 2 * width + 3);
+            extremes(gateUp);
+            compare(
+                    () -> typed(gradientType, rows, 2 * width + 5),
+                    (kernels, wide) -> kernels.swiGluBackward(
+                            dOut, gateUp.columns(1, 1 + 2 * width), wide.columns(2, 2 + 2 * width)));
+        }
+    }
+
+    @Test
     void logProbs() {
         for (int round = 0; round < ROUNDS; round++) {
             int width = 1 + random.nextInt(900);

@@ -3,7 +3,7 @@ package dev.fathom.engine;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a forward pass does to rows one by one, beside products and attention: the part of {@link Kernels} that there are several implementations of.
+ * What happens to rows one by one, beside products and attention, in a forward pass and where it counts in the backward one: the part of {@link Kernels} that there are several implementations of.
  * {@link VectorRows} is the built-in one, in Java. C2 has to compile its loops first, and until then they are a hundred times slower, which is most of what
  * somebody waits for who wants one answer from a program just started; so a {@link GemmProvider} that writes machine code may bring its own.
  *
@@ -63,6 +63,9 @@ public interface RowKernels {
 
     /** See {@link Kernels#swiGlu}. */
     void swiGlu(Tensor gateUp, Tensor out, long from, long to, int worker);
+
+    /** See {@link Kernels#swiGluBackward}. */
+    void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, long from, long to, int worker);
 
     // ---- logits: parts of one row, at their address
 

@@ -191,15 +191,19 @@ final class VectorElementwise {
         Checks.f32("dOut", dOut);
         RowOutput.require("gateUp", gateUp, rows, 2L * width);
         RowOutput.require("dGateUp", dGateUp, rows, 2L * width);
-        long row = RowOutput.scratchBytes(2L * width);
-        pool.forBlocks(rows, Grain.rows(rows, (long) SIGMOID_COST * width), (from, to, worker) -> {
-            RowInput input = new RowInput(gateUp, pool.scratch(worker, 2 * row));
-            RowOutput output = new RowOutput(dGateUp, input.scratch() + row);
-            for (long r = from; r < to; r++) {
-                swiGluBackward(dOut.rowAddress(r), input.row(r), output.row(r), width);
-                output.written(r);
-            }
-        });
+        long grain = Grain.rows(rows, (long) SIGMOID_COST * width);
+        pool.forBlocks(
+                rows, grain, (from, to, worker) -> rowKernels.swiGluBackward(dOut, gateUp, dGateUp, from, to, worker));
+    }
+
+    static void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, long from, long to, long scratch) {
+        int width = Math.toIntExact(dOut.columns());
+        RowInput input = new RowInput(gateUp, scratch);
+        RowOutput output = new RowOutput(dGateUp, scratch + RowOutput.scratchBytes(2L * width));
+        for (long r = from; r < to; r++) {
+            swiGluBackward(dOut.rowAddress(r), input.row(r), output.row(r), width);
+            output.written(r);
+        }
     }
 
     private static void swiGluBackward(long dOut, long gate, long dGate, int width) {

@@ -89,6 +89,12 @@ final class VectorRows implements RowKernels {
     }
 
     @Override
+    public void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, long from, long to, int worker) {
+        long scratch = pool.scratch(worker, VectorElementwise.swiGluScratchBytes(dOut.columns()));
+        VectorElementwise.swiGluBackward(dOut, gateUp, dGateUp, from, to, scratch);
+    }
+
+    @Override
     public void largest(long x, int width, long pieces, long out) {
         for (long i = 0; i < pieces; i++) {
             Memory.setFloat(out + 4 * i, VectorLogProbs.largest(x + 4 * i * width, width));

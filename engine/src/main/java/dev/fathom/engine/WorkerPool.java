@@ -85,6 +85,7 @@ public final class WorkerPool implements AutoCloseable {
         private void work(int worker, int share) {
             int first = (int) ((long) tasks * share / workers);
             int end = (int) ((long) tasks * (share + 1) / workers);
+            int done = 0;
             for (int i = first + taken.getAndIncrement(share * APART);
                     i < end;
                     i = first + taken.getAndIncrement(share * APART)) {
@@ -93,10 +94,13 @@ public final class WorkerPool implements AutoCloseable {
                         body.run(i, worker);
                     }
                 } catch (Throwable thrown) {
-                    failure = thrown; // the remaining tasks are counted down without being run
-                } finally {
-                    unfinished.getAndDecrement();
+                    failure = thrown; // the remaining tasks are taken without being run
                 }
+                done++;
+            }
+            // Once, not task by task: threads that count down together pass a cache line to and fro.
+            if (done > 0) {
+                unfinished.getAndAdd(-done);
             }
         }
     }
