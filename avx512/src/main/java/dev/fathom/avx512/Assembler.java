@@ -331,6 +331,12 @@ final class Assembler {
         evexMemory(MAP_0F, NO_PREFIX, 0x11, BITS_256, source, 0, to, 32, 0, false);
     }
 
+    /** The upper half of a vector. */
+    void storeUpper256(int source, Address to) {
+        evexMemory(MAP_0F3A, PREFIX_66 | WIDE, 0x1b, source, to, 32, 0, false);
+        code.write(1);
+    }
+
     /** VPERMW: {@code target[i] = source[indices[i]]} for 32 elements of 16 bits. */
     void permute16(int target, int indices, int source) {
         evexRegisters(MAP_0F38, PREFIX_66 | WIDE, 0x8d, target, indices, source);

@@ -1,5 +1,8 @@
 package dev.fathom.avx512;
 
+import static dev.fathom.engine.Memory.ALL;
+import static dev.fathom.engine.Memory.ORDER;
+
 import dev.fathom.avx512.Avx512Attention.Keys;
 import dev.fathom.avx512.Avx512Attention.Rows;
 import dev.fathom.engine.Bfloat16;
@@ -8,6 +11,11 @@ import dev.fathom.engine.KeyValueStore;
 import dev.fathom.engine.Lanes;
 import dev.fathom.engine.Memory;
 import dev.fathom.engine.WorkerPool;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The backward pass of {@link Avx512Attention} for one sequence and key/value head, a block of queries at a time (after FlashAttention, arXiv 2205.14135):
@@ -23,6 +31,10 @@ import dev.fathom.engine.WorkerPool;
  * chains that go on from block to block where they belong.
  */
 final class Avx512AttentionBackward {
+    private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_512;
+    private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_512;
+    private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_256;
+
     private static final int TILE = KeyValueStore.TILE;
     private static final int STRIP = Avx512Attention.STRIP;
     private static final long VECTOR = Avx512Attention.VECTOR;
@@ -38,6 +50,7 @@ final class Avx512AttentionBackward {
     private final Panels valuePanels;
 
     private final long lanes;
+    private final long parameters;
     /** The keys in pairs along positions, panels of {@code [tiles * 8][keyDim]}; the values along dimensions, {@code [tiles][valueWidth / 2][16]}. */
     private final long keyPairs;
 
@@ -71,6 +84,7 @@ final class Avx512AttentionBackward {
         this.valuePanels = new Panels(valueDim);
         long[] sizes = {
             Lanes.BYTES,
+            ScoreGradientKernel.PARAMETER_BYTES,
             keyPanels.bytes(tiles * TILE / 2),
             tiles * VECTOR * keys.store().valueWidth() / 2,
             height * queryRow(),
@@ -87,16 +101,17 @@ final class Avx512AttentionBackward {
             offsets[i + 1] = offsets[i] + Memory.align(sizes[i]);
         }
         this.lanes = pool.scratch(worker, offsets[sizes.length]);
-        this.keyPairs = lanes + offsets[1];
-        this.valueTiles = lanes + offsets[2];
-        this.queries = lanes + offsets[3];
-        this.queryPairs = lanes + offsets[4];
-        this.gradients = lanes + offsets[5];
-        this.gradientPairs = lanes + offsets[6];
-        this.scores = lanes + offsets[7];
-        this.dWeights = lanes + offsets[8];
-        this.weightPairs = lanes + offsets[9];
-        this.dScorePairs = lanes + offsets[10];
+        this.parameters = lanes + offsets[1];
+        this.keyPairs = lanes + offsets[2];
+        this.valueTiles = lanes + offsets[3];
+        this.queries = lanes + offsets[4];
+        this.queryPairs = lanes + offsets[5];
+        this.gradients = lanes + offsets[6];
+        this.gradientPairs = lanes + offsets[7];
+        this.scores = lanes + offsets[8];
+        this.dWeights = lanes + offsets[9];
+        this.weightPairs = lanes + offsets[10];
+        this.dScorePairs = lanes + offsets[11];
     }
 
     private long queryRow() {
@@ -145,9 +160,9 @@ final class Avx512AttentionBackward {
             long source = from + r * fromRow;
             long target = to + 8L * r;
             for (int k = 0; k < TILE / 2; k++) {
-                long square = Memory.ALL.get(Memory.LONG, source + 8L * k);
+                long square = ALL.get(Memory.LONG, source + 8L * k);
                 long middle = (square ^ square >>> 16) & 0xffff_0000L;
-                Memory.ALL.set(Memory.LONG, target + k * toRow, square ^ middle ^ middle << 16);
+                ALL.set(Memory.LONG, target + k * toRow, square ^ middle ^ middle << 16);
             }
         }
     }
@@ -222,27 +237,50 @@ final class Avx512AttentionBackward {
     /** P and dS of a strip: all its rows end in the same tile, because strips begin with tiles. */
     private void scoreGradients(int first, int strip, int count, float scale, Rows out, Rows logSumExp) {
         int used = (first + strip) / TILE + 1;
-        for (int i = strip; i < strip + count; i++) {
-            float correction = Softmax.dot(gradients + i * gradientRow(), out.row(i), valueDim, lanes);
-            long score = scores + i * scoreRow;
-            long dWeight = dWeights + i * scoreRow;
-            Softmax.mask(score, first + i + 1, Float.NEGATIVE_INFINITY);
-            // Not left to the weight 0: dP of an unused position may be infinite.
-            Softmax.mask(dWeight, first + i + 1, correction);
-            Softmax.gradients(score, dWeight, used, scale, Memory.getFloat(logSumExp.row(i)), correction);
+        long score = scores + strip * scoreRow;
+        long dWeight = dWeights + strip * scoreRow;
+        for (int i = 0; i < count; i++) {
+            int row = strip + i;
+            float correction = dot(gradients + row * gradientRow(), out.row(row));
+            ScoreGradientKernel.parameters(parameters, i, Memory.getFloat(logSumExp.row(row)), correction);
         }
         if (count % 2 != 0) {
             // The last row's partner attends to nothing.
-            Memory.zero(scores + (strip + count) * scoreRow, used * VECTOR);
-            Memory.zero(dWeights + (strip + count) * scoreRow, used * VECTOR);
+            Memory.zero(score + count * scoreRow, used * VECTOR);
+            Memory.zero(dWeight + count * scoreRow, used * VECTOR);
+            ScoreGradientKernel.parameters(parameters, count, Float.POSITIVE_INFINITY, 0);
         }
-        int rows = (count + 1) & -2;
         long skip = strip / 2 * VECTOR;
-        long dWeight = dWeights + strip * scoreRow;
-        Rounding.zipTiles(scores + strip * scoreRow, scoreRow, rows, used, weightPairs + skip, pairTile());
-        Rounding.zipTiles(dWeight, scoreRow, rows, used, dScorePairs + skip, pairTile());
-        // In place, two tiles at a time: rows of bf16 values take the first half of their floats' place.
-        Rounding.rows(dWeight, scoreRow, rows, (used + 1) / 2 * 2 * TILE, dWeight, scoreRow);
+        ScoreGradientKernel.gradients(
+                score,
+                dWeight,
+                scoreRow,
+                (count + 1) / 2,
+                used,
+                weightPairs + skip,
+                dScorePairs + skip,
+                pairTile(),
+                scale,
+                parameters);
+    }
+
+    /** {@code Σ x[i] y[i]} of dO, a bf16 row, and O, an f32 row: whole vectors into sixteen lanes, the lanes pairwise, then what is left. */
+    private float dot(long x, long y) {
+        FloatVector sum = FloatVector.zero(FLOATS);
+        int i = 0;
+        for (; i <= valueDim - TILE; i += TILE) {
+            IntVector upper = (IntVector) ShortVector.fromMemorySegment(SHORTS, ALL, x + 2L * i, ORDER)
+                    .convertShape(VectorOperators.S2I, INTS, 0);
+            sum = upper.lanewise(VectorOperators.LSHL, 16)
+                    .reinterpretAsFloats()
+                    .fma(FloatVector.fromMemorySegment(FLOATS, ALL, y + 4L * i, ORDER), sum);
+        }
+        sum.intoMemorySegment(ALL, lanes, ORDER);
+        float total = Lanes.sum(lanes);
+        for (; i < valueDim; i++) {
+            total = Math.fma(Memory.fromBf16(ALL.get(Memory.SHORT, x + 2L * i)), Memory.getFloat(y + 4L * i), total);
+        }
+        return total;
     }
 
     /** {@code dQ = dS K}. */
