@@ -417,7 +417,12 @@ final class Assembler {
 
     /** The sixteen elements in four quarters: which of them come into each, two bits apiece. */
     void shuffleQuarters(int target, int source, int order) {
-        evexRegisters(MAP_0F3A, PREFIX_66, 0x23, target, source, source);
+        shuffleQuarters(target, source, source, order);
+    }
+
+    /** VSHUFF32X4: two quarters of a, then two of b; which, two bits apiece. */
+    void shuffleQuarters(int target, int a, int b, int order) {
+        evexRegisters(MAP_0F3A, PREFIX_66, 0x23, target, a, b);
         code.write(order);
     }
 

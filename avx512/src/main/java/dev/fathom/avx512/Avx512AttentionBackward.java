@@ -126,44 +126,32 @@ final class Avx512AttentionBackward {
         return height / 2 * VECTOR;
     }
 
-    /** Turns the pairs of keys and values. */
+    /** Turns the pairs of keys and values, squares of sixteen positions and sixteen dimensions. */
     void load() {
-        int pairs = MicroKernel.COLUMNS / 2;
-        for (int tile = 0; tile < tiles; tile++) {
-            for (int panel = 0; panel < keyPanels.count(); panel++) {
-                long pairBytes = keyPanels.pairBytes(panel);
-                turn(
-                        keys.tile(tile) + panel * pairs * VECTOR,
-                        VECTOR,
-                        Math.min(pairs, keys.keyPairs() - panel * pairs),
-                        keyPairs + Panels.offset(panel, tiles * TILE / 2) + tile * TILE / 2 * pairBytes,
-                        pairBytes);
-            }
-            long values = valueTiles + tile * VECTOR * keys.store().valueWidth() / 2;
-            for (int panel = 0; panel < keys.panels(); panel++) {
-                turn(
-                        keys.panel(panel) + tile * TILE / 2 * VECTOR,
-                        VECTOR,
-                        TILE / 2,
-                        values + panel * TILE / 2 * VECTOR,
-                        VECTOR);
-            }
+        int squarePairs = TILE / 2;
+        long keyTile = keys.keyPairs() * VECTOR;
+        for (int pair = 0; pair < keys.keyPairs(); pair += squarePairs) {
+            int panel = 2 * pair / MicroKernel.COLUMNS;
+            long pairBytes = keyPanels.pairBytes(panel);
+            PairTurn.turn(
+                    keys.tile(0) + pair * VECTOR,
+                    keyTile,
+                    Math.min(squarePairs, keys.keyPairs() - pair),
+                    keyPairs + Panels.offset(panel, tiles * squarePairs) + 4L * (2 * pair - Panels.first(panel)),
+                    pairBytes,
+                    squarePairs * pairBytes,
+                    tiles);
         }
-    }
-
-    /**
-     * Turns the direction of pairs in a matrix of {@code [2 rows][16]} bf16 values, whose pairs go down the columns: afterwards pairs go along the
-     * rows, in {@code [8][2 rows]}. Two pairs side by side are a square of four values, which is transposed in one long.
-     */
-    private static void turn(long from, long fromRow, int rows, long to, long toRow) {
-        for (int r = 0; r < rows; r++) {
-            long source = from + r * fromRow;
-            long target = to + 8L * r;
-            for (int k = 0; k < TILE / 2; k++) {
-                long square = ALL.get(Memory.LONG, source + 8L * k);
-                long middle = (square ^ square >>> 16) & 0xffff_0000L;
-                ALL.set(Memory.LONG, target + k * toRow, square ^ middle ^ middle << 16);
-            }
+        long valueTile = keys.panels() * squarePairs * VECTOR;
+        for (int panel = 0; panel < keys.panels(); panel++) {
+            PairTurn.turn(
+                    keys.panel(panel),
+                    squarePairs * VECTOR,
+                    squarePairs,
+                    valueTiles + panel * squarePairs * VECTOR,
+                    VECTOR,
+                    valueTile,
+                    tiles);
         }
     }
 
