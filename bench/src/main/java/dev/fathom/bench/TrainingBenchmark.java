@@ -10,6 +10,9 @@ import java.util.OptionalLong;
 
 /** Training steps of a workload in the steady state, and where their time goes. */
 public final class TrainingBenchmark {
+    /** Steps before any is timed, unless somebody wants fewer: C2 compiles for the first 20 s of a process, which on two cores is as many steps of w1. */
+    public static final int WARMUP = 40;
+
     private static final int PROFILED_STEPS = 3;
 
     private TrainingBenchmark() {}

@@ -37,8 +37,10 @@ final class BenchTrainCommand implements Callable<Integer> {
     @Option(
             names = "--warmup",
             paramLabel = "N",
-            description = "Steps before any is timed. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "10")
+            description =
+                    "Steps before any is timed: the JVM compiles for the first 20 seconds, about as many steps of w1."
+                            + " Default: ${DEFAULT-VALUE}.",
+            defaultValue = "" + TrainingBenchmark.WARMUP)
     private int warmup;
 
     @Option(
