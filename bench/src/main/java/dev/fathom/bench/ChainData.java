@@ -1,14 +1,14 @@
 package dev.fathom.bench;
 
 import dev.fathom.engine.Philox;
+import java.util.stream.IntStream;
 
 /**
  * Sequences a model can learn a little of: {@code x[t+1] = (5 x[t] + 17 + r) mod vocabulary} with r uniform in 0..3, the first token at random.
  * The best possible loss is ln 4.
  */
 final class ChainData {
-    /** Batches that are trained on in turn. */
-    static final int BATCHES = 8;
+    private static final int BATCHES = 8;
 
     private static final long SEED = 7;
 
@@ -17,14 +17,22 @@ final class ChainData {
 
     private ChainData() {}
 
-    /** One batch, {@code [sequences][tokens]}. */
-    static int[][] batch(int batch, int vocabulary, int sequences, int tokens) {
-        int[][] all = new int[sequences][tokens];
-        for (int s = 0; s < sequences; s++) {
+    /** The batches that a workload trains on in turn. */
+    static int[][][] batches(Workload workload) {
+        return IntStream.range(0, BATCHES)
+                .mapToObj(number -> batch(workload, number))
+                .toArray(int[][][]::new);
+    }
+
+    /** One batch, {@code [sequences][tokens + 2]}: a {@link TrainingLoop} predicts up to two tokens ahead. */
+    static int[][] batch(Workload workload, int number) {
+        int vocabulary = workload.model().vocabSize();
+        int[][] all = new int[workload.sequences()][workload.length() + 2];
+        for (int s = 0; s < all.length; s++) {
             int[] x = all[s];
-            long place = (long) batch * sequences + s;
+            long place = (long) number * all.length + s;
             x[0] = (int) (Philox.uniform(SEED, TOKENS, place, 0) * vocabulary);
-            for (int t = 1; t < tokens; t++) {
+            for (int t = 1; t < x.length; t++) {
                 int r = (int) (Philox.uniform(SEED, TOKENS, place, t) * 4);
                 x[t] = (5 * x[t - 1] + 17 + r) % vocabulary;
             }

@@ -34,7 +34,7 @@ final class RecordedOperations implements Call.Listener {
     static List<Recorded> ofTraining(Workload workload, Engine engine) {
         RecordedOperations recorder = new RecordedOperations();
         TrainingLoop loop = TrainingLoop.of(workload, Call.watch(engine, recorder), workload.sequences());
-        loop.step(ChainData.batch(0, workload.model().vocabSize(), workload.sequences(), workload.length() + 2));
+        loop.step(ChainData.batch(workload, 0));
         return List.copyOf(recorder.operations.values());
     }
 

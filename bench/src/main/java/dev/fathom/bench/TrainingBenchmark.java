@@ -70,10 +70,7 @@ public final class TrainingBenchmark {
     /** Runs it. */
     public static Result run(Workload workload, Engine engine, Options options) {
         int perPass = options.sequencesPerPass == 0 ? workload.sequences() : options.sequencesPerPass;
-        int[][][] batches = new int[ChainData.BATCHES][][];
-        for (int b = 0; b < batches.length; b++) {
-            batches[b] = ChainData.batch(b, workload.model().vocabSize(), workload.sequences(), workload.length() + 2);
-        }
+        int[][][] batches = ChainData.batches(workload);
         Steady steady = steady(workload, engine, options, perPass, batches);
         MachinePeak peak = MachinePeak.measure(engine);
         Precision precision = engine.gemm().precision();

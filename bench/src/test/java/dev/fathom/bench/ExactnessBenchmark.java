@@ -2,6 +2,7 @@ package dev.fathom.bench;
 
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.Engine.PrecisionChoice;
+import dev.fathom.engine.Precision;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -18,17 +19,20 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Whole training steps as they are, and with the one reduction that threads would share if the bits were free: gradients of weights by {@link PartialSumsGemm}.
- * Both models learn in turns in one process, so that both meet the machine as it is at that time.
+ * What it costs that the bits do not depend on threads: a training step as it is ({@code measured}) beside one whose gradients of weights are summed by
+ * {@link PartialSumsGemm} ({@code baseline}), the one reduction that threads would share out otherwise if the bits were free. An iteration is a step of each of two
+ * models in one process, in alternating order, and the ratios of these pairs are the result.
  *
- * <pre>{@code bench/jmh ExactnessBenchmark -p workload=w1,w2}</pre>
+ * <p>Half as many pairs warm up as steps of one model would have to: both run the same compiled code.
+ *
+ * <pre>{@code bench/jmh ExactnessBenchmark -p workload=w1}</pre>
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.SingleShotTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Fork(3)
-@Warmup(iterations = 6)
-@Measurement(iterations = 10)
+@Fork(5)
+@Warmup(iterations = TrainingBenchmark.WARMUP / 2)
+@Measurement(iterations = 20)
 public class ExactnessBenchmark {
     private static final int SEQUENCES_PER_PASS = 4;
 
@@ -38,59 +42,55 @@ public class ExactnessBenchmark {
     @Param({"2"})
     public int threads = 2;
 
-    @Param({"EXACT", "PARTIAL_SUMS"})
-    public Sums sums = Sums.EXACT;
-
-    /** Who adds up the gradient of a weight. */
-    public enum Sums {
-        EXACT,
-        PARTIAL_SUMS
-    }
-
-    private Steps steps = new Steps("tiny", Sums.EXACT, 1);
+    private Engine exact = Engine.vector(Precision.F32, 1);
+    private Engine free = exact;
+    private Steps exactSteps = new Steps(Workload.training("tiny"), exact);
+    private Steps freeSteps = exactSteps;
+    private boolean exactFirst;
 
     @Setup(Level.Trial)
     public void setUp() {
-        steps.close();
-        steps = new Steps(workload, sums, threads);
+        exact.close();
+        exact = Engine.open(PrecisionChoice.AUTO, "auto", threads);
+        free = PartialSumsGemm.of(Engine.open(PrecisionChoice.AUTO, "auto", threads));
+        exactSteps = new Steps(Workload.training(workload), exact);
+        freeSteps = new Steps(Workload.training(workload), free);
     }
 
     @TearDown(Level.Trial)
     public void tearDown() {
-        steps.close();
+        exact.close();
+        free.close();
     }
 
     @Benchmark
-    public double step() {
-        return steps.next();
+    public void pair(Turns turns) {
+        exactFirst = !exactFirst;
+        if (exactFirst) {
+            turns.measured = exactSteps.next();
+        }
+        turns.baseline = freeSteps.next();
+        if (!exactFirst) {
+            turns.measured = exactSteps.next();
+        }
     }
 
     /** A model that learns. */
-    static final class Steps implements AutoCloseable {
-        private final Engine engine;
+    private static final class Steps {
         private final TrainingLoop loop;
-        private final int[][][] batches = new int[ChainData.BATCHES][][];
+        private final int[][][] batches;
         private int step;
 
-        Steps(String name, Sums sums, int threads) {
-            Workload workload = Workload.training(name);
-            Engine exact = Engine.open(PrecisionChoice.AUTO, "auto", threads);
-            engine = sums == Sums.EXACT ? exact : PartialSumsGemm.of(exact);
+        Steps(Workload workload, Engine engine) {
             loop = TrainingLoop.of(workload, engine, SEQUENCES_PER_PASS);
-            for (int b = 0; b < batches.length; b++) {
-                batches[b] =
-                        ChainData.batch(b, workload.model().vocabSize(), workload.sequences(), workload.length() + 2);
-            }
+            batches = ChainData.batches(workload);
         }
 
-        /** @return the loss before the step */
+        /** @return milliseconds of one step */
         double next() {
-            return loop.step(batches[step++ % batches.length]);
-        }
-
-        @Override
-        public void close() {
-            engine.close();
+            long start = System.nanoTime();
+            loop.step(batches[step++ % batches.length]);
+            return (System.nanoTime() - start) * 1e-6;
         }
     }
 }

@@ -55,7 +55,7 @@ class OperationProfileTest {
             OperationProfile profile = new OperationProfile(PEAK);
             TrainingLoop loop = TrainingLoop.of(TINY, profile.watch(engine), TINY.sequences());
             for (int step = 0; step < steps; step++) {
-                int[][] batch = ChainData.batch(step, 67, TINY.sequences(), TINY.length() + 2);
+                int[][] batch = ChainData.batch(TINY, step);
                 profile.step(() -> loop.step(batch));
             }
             return profile.shares();

@@ -15,8 +15,8 @@ class TrainingLoopTest {
     @Test
     void aFreshModelKnowsNothingAndLearns() {
         try (Engine engine = Engine.vector(Precision.F32, 1)) {
-            TrainingLoop loop = loop(TINY, engine, 4);
-            int[][] batch = batch(TINY, 0);
+            TrainingLoop loop = TrainingLoop.of(TINY, engine, 4);
+            int[][] batch = ChainData.batch(TINY, 0);
 
             // Both losses are ln V for a model that knows nothing; the second counts 0.3.
             double first = loop.step(batch);
@@ -33,12 +33,14 @@ class TrainingLoopTest {
     @Test
     void passesOfAStepAddUp() {
         try (Engine engine = Engine.vector(Precision.F32, 1)) {
-            TrainingLoop whole = loop(TINY, engine, 4);
-            TrainingLoop parts = loop(TINY, engine, 3);
+            TrainingLoop whole = TrainingLoop.of(TINY, engine, 4);
+            TrainingLoop parts = TrainingLoop.of(TINY, engine, 3);
             for (int step = 0; step < 3; step++) {
-                assertThat(parts.step(batch(TINY, step))).isCloseTo(whole.step(batch(TINY, step)), within(1e-4));
+                assertThat(parts.step(ChainData.batch(TINY, step)))
+                        .isCloseTo(whole.step(ChainData.batch(TINY, step)), within(1e-4));
             }
-            assertThat(parts.evaluate(batch(TINY, 5))).isCloseTo(whole.evaluate(batch(TINY, 5)), within(1e-4));
+            assertThat(parts.evaluate(ChainData.batch(TINY, 5)))
+                    .isCloseTo(whole.evaluate(ChainData.batch(TINY, 5)), within(1e-4));
         }
     }
 
@@ -59,22 +61,15 @@ class TrainingLoopTest {
     private static void assertLosses(Workload workload, double expectedFirst, double expectedLast) {
         try (Engine engine =
                 Engine.open(PrecisionChoice.AUTO, "auto", Runtime.getRuntime().availableProcessors())) {
-            TrainingLoop loop = loop(workload, engine, 4);
-            double first = loop.step(batch(workload, 0));
+            TrainingLoop loop = TrainingLoop.of(workload, engine, 4);
+            int[][][] batches = ChainData.batches(workload);
+            double first = loop.step(batches[0]);
             double last = first;
             for (int step = 1; step < 24; step++) {
-                last = loop.step(batch(workload, step % ChainData.BATCHES));
+                last = loop.step(batches[step % batches.length]);
             }
             assertThat(first).isCloseTo(expectedFirst, within(0.03));
             assertThat(last).isCloseTo(expectedLast, within(0.15));
         }
-    }
-
-    private static TrainingLoop loop(Workload workload, Engine engine, int perPass) {
-        return TrainingLoop.of(workload, engine, perPass);
-    }
-
-    private static int[][] batch(Workload workload, int number) {
-        return ChainData.batch(number, workload.model().vocabSize(), workload.sequences(), workload.length() + 2);
     }
 }
