@@ -233,10 +233,6 @@ record Call(Object target, Method method, Object[] arguments) {
         return (4.0 + store.data().dtype().bytes()) * find(Segments.class).rows() * store.heads() * width;
     }
 
-    private static double elementBytes(KeyValueStore store) {
-        return store.data().dtype().bytes();
-    }
-
     /** Positions that the sequences have by now. */
     private static double positions(Segments segments) {
         double positions = 0;

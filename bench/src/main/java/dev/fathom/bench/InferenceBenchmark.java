@@ -21,9 +21,6 @@ import org.jspecify.annotations.Nullable;
  * and text included. Nothing is reused from run to run but the pages of the file in memory.
  */
 public final class InferenceBenchmark {
-    /** Tokens are drawn from the first so many of the vocabulary: ordinary ones in all models. */
-    private static final int TOKENS = 700;
-
     /** Tokens of the prompt of the very first token, which is about opening the model. */
     private static final int FIRST_PROMPT = 16;
 
@@ -85,13 +82,14 @@ public final class InferenceBenchmark {
         GenerationEngine.Options settings = GenerationEngine.Options.withPositions(positions)
                 .withPrefixReuse(false)
                 .withSpeculation(false);
-        int vocabulary = Math.min(TOKENS, released.model().vocabSize());
-        int[] prompt = prompt(options.promptTokens, vocabulary);
+        int vocabulary = released.model().vocabSize();
+        int[] prompt = RandomPrompt.of(0, options.promptTokens, vocabulary);
         List<Run> runs = new ArrayList<>();
         double first;
         try (GenerationEngine generation =
                 GenerationEngine.start(released.model(), released.tokenizer(), List.of(), settings)) {
-            generate(generation, prompt(Math.min(FIRST_PROMPT, options.promptTokens), vocabulary), 0);
+            int[] firstPrompt = RandomPrompt.of(0, Math.min(FIRST_PROMPT, options.promptTokens), vocabulary);
+            generate(generation, firstPrompt, 0);
             first = secondsOfProcess();
             for (int i = 0; i < options.warmup + options.runs; i++) {
                 Run run = generate(generation, prompt, options.newTokens);
@@ -139,17 +137,6 @@ public final class InferenceBenchmark {
                     + ended.reason() + (ended.error() == null ? "" : ": " + ended.error()) + ")");
         }
         return new Run((times.getFirst() - start) * 1e-9, (times.getLast() - times.getFirst()) * 1e-9);
-    }
-
-    /** The sequence of the C standard's example generator: the same tokens in every engine that is measured beside this one. */
-    private static int[] prompt(int tokens, int vocabulary) {
-        int[] prompt = new int[tokens];
-        int state = 12345;
-        for (int i = 0; i < tokens; i++) {
-            state = (state * 1103515245 + 12345) & 0x7fffffff;
-            prompt[i] = (state >>> 8) % vocabulary;
-        }
-        return prompt;
     }
 
     private static double secondsOfProcess() {

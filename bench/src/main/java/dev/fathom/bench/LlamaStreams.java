@@ -127,7 +127,6 @@ public final class LlamaStreams {
                 streams.promptTokens(),
                 streams.newTokens(),
                 streams.runs(),
-                options.threads,
-                StreamsBenchmark.TOKENS);
+                options.threads);
     }
 }

@@ -14,8 +14,8 @@ import java.util.Map;
  * measured at the sizes that count, and no list has to be kept in step by hand.
  *
  * <p>Making a call again changes numbers (gradients add up, RoPE turns on, memory has been used again), not how long it takes; integers, which say where
- * to read, are kept as they were. Operands that fit into the caches stay
- * there, where in a step other operations push them out: {@code fathom bench train} shows the operations in their company.
+ * to read, are kept as they were. Operands that fit into the caches stay there, where in a step other operations push them out: {@code fathom bench train} shows
+ * the operations in their company.
  */
 final class RecordedOperations implements Call.Listener {
     /** Names the first operation of every generation step. */

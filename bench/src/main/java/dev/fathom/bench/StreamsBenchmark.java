@@ -19,9 +19,6 @@ import java.util.concurrent.atomic.AtomicLong;
  * generated together. What counts is the sum of their tokens.
  */
 public final class StreamsBenchmark {
-    /** Tokens are drawn from the first so many of the vocabulary: ordinary ones in all models. */
-    static final int TOKENS = 700;
-
     private StreamsBenchmark() {}
 
     /**
@@ -94,10 +91,8 @@ public final class StreamsBenchmark {
                 GenerationEngine.start(released.model(), released.tokenizer(), List.of(), settings)) {
             for (int run = 0; run <= options.runs; run++) {
                 long start = System.nanoTime();
-                long lastFirst = generate(
-                        engineOfRequests,
-                        options,
-                        Math.min(TOKENS, released.model().vocabSize()));
+                long lastFirst =
+                        generate(engineOfRequests, options, released.model().vocabSize());
                 long end = System.nanoTime();
                 if (run > 0) {
                     seconds.add((end - start) * 1e-9);
@@ -115,7 +110,7 @@ public final class StreamsBenchmark {
         for (int stream = 0; stream < options.streams; stream++) {
             CompletableFuture<GenerationEvent.End> end = new CompletableFuture<>();
             ends.add(end);
-            Prompt prompt = new Prompt(prompt(stream, options.promptTokens, vocabulary), ReasoningFormat.NONE);
+            Prompt prompt = new Prompt(RandomPrompt.of(stream, options.promptTokens, vocabulary), ReasoningFormat.NONE);
             boolean[] begun = new boolean[1];
             engine.submit(prompt, Sampling.GREEDY.withMaxTokens(options.newTokens), event -> {
                 switch (event) {
@@ -138,16 +133,5 @@ public final class StreamsBenchmark {
             }
         }
         return lastFirst.get();
-    }
-
-    /** The sequence of the C standard's example generator, another beginning for each stream: the same tokens in llama_streams.mjs. */
-    private static int[] prompt(int stream, int tokens, int vocabulary) {
-        int[] prompt = new int[tokens];
-        int state = 12345 + stream;
-        for (int i = 0; i < tokens; i++) {
-            state = (state * 1103515245 + 12345) & 0x7fffffff;
-            prompt[i] = (state >>> 8) % vocabulary;
-        }
-        return prompt;
     }
 }

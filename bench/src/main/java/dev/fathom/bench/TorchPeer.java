@@ -1,6 +1,7 @@
 package dev.fathom.bench;
 
 import dev.fathom.learn.Json;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -85,7 +86,7 @@ record TorchPeer(String python, String version, Path script, long timeoutSeconds
         try {
             output =
                     JavaFork.run(List.of(python, "-c", "import torch; print(torch.__version__)"), Map.of(), UNSET, 120);
-        } catch (java.io.UncheckedIOException e) {
+        } catch (UncheckedIOException e) {
             throw new BenchException("cannot run " + python + ": " + e.getMessage() + "." + how);
         }
         if (output.exitCode() != 0) {

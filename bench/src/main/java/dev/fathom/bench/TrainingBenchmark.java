@@ -125,19 +125,15 @@ public final class TrainingBenchmark {
             int[][] batch = batches[step % batches.length];
             profile.step(() -> loop.step(batch));
         }
-        // Two parts of a step that are no calls of the kernels.
-        double bytes = 4.0 * loop.model().parameters().values().size();
+        // A part of a step that is no call of the kernels: weights are read and written.
+        double bytes = 2.0 * DType.F32.bytes() * loop.model().parameters().values().size();
         for (int step = 0; step < PROFILED_STEPS; step++) {
-            profile.add(timed("zero gradients", bytes, peak, loop.model().parameters()::zeroGradients));
-            profile.add(timed("pack weights", 2 * bytes, peak, loop.model()::refresh));
+            long start = System.nanoTime();
+            loop.model().refresh();
+            double seconds = (System.nanoTime() - start) * 1e-9;
+            profile.add(Operation.of("pack weights", seconds, 0, bytes, Precision.F32, peak));
         }
         return profile.shares();
-    }
-
-    private static Operation timed(String name, double bytes, MachinePeak peak, Runnable work) {
-        long start = System.nanoTime();
-        work.run();
-        return Operation.of(name, (System.nanoTime() - start) * 1e-9, 0, bytes, Precision.F32, peak);
     }
 
     private static long peakMemory(TrainingLoop loop) {

@@ -1,14 +1,14 @@
 // llama.cpp's parallel sequences, through the npm package node-llama-cpp:
-// node llama_streams.mjs FOLDER MODEL.gguf STREAMS PROMPT NEW RUNS THREADS VOCABULARY      FOLDER has node_modules/node-llama-cpp
-// Every sequence gets its own prompt of PROMPT tokens below VOCABULARY and goes on greedily for NEW; one warm-up run is not counted. Prints
-// the seconds of each run as one line of JSON.
+// node llama_streams.mjs FOLDER MODEL.gguf STREAMS PROMPT NEW RUNS THREADS      FOLDER has node_modules/node-llama-cpp
+// Does what StreamsBenchmark does with the same tokens: every sequence gets its own prompt of PROMPT tokens and goes on greedily for NEW; one warm-up run is not
+// counted. Prints the seconds of each run as one line of JSON.
 import fs from "node:fs";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 
 const [folder, file, ...numbers] = process.argv.slice(2);
-const [streams, promptTokens, newTokens, runs, threads, vocabulary] = numbers.map(Number);
+const [streams, promptTokens, newTokens, runs, threads] = numbers.map(Number);
 const modules = path.join(path.resolve(folder), "node_modules", "node-llama-cpp");
 const { getLlama, LlamaLogLevel } = await import(pathToFileURL(path.join(modules, "dist", "index.js")).href);
 
@@ -18,13 +18,14 @@ function prompt(stream) {
   let state = 12345 + stream;
   for (let i = 0; i < promptTokens; i++) {
     state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-    tokens.push((state >>> 8) % vocabulary);
+    tokens.push((state >>> 8) % Math.min(700, vocabulary));
   }
   return tokens;
 }
 
 const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, maxThreads: threads, logLevel: LlamaLogLevel.error });
 const model = await llama.loadModel({ modelPath: path.resolve(file), gpuLayers: 0 });
+const vocabulary = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
 const context = await model.createContext({
   sequences: streams, contextSize: promptTokens + newTokens + 64, batchSize: 512, threads: { ideal: threads, min: threads },
 });

@@ -4,6 +4,7 @@ import dev.fathom.engine.Engine;
 import dev.fathom.engine.Kernels;
 import dev.fathom.engine.Precision;
 import dev.fathom.engine.ReferenceKernels;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -45,8 +46,8 @@ public class KernelBenchmark {
     })
     public String kernel = "rmsNorm";
 
-    @Param({"vector", "scalar"})
-    public String implementation = "vector";
+    @Param
+    public Implementation implementation = Implementation.VECTOR;
 
     @Param({"1"})
     public int threads = 1;
@@ -54,6 +55,11 @@ public class KernelBenchmark {
     /** Whose step; {@code tiny} to see that it works. */
     @Param({"w2"})
     public String workload = "w2";
+
+    public enum Implementation {
+        VECTOR,
+        SCALAR
+    }
 
     private @Nullable Engine engine;
     private @Nullable Call call;
@@ -68,13 +74,13 @@ public class KernelBenchmark {
             throw new IllegalArgumentException("no step of " + workload + " calls " + kernel);
         }
         call = found;
-        kernels = implementation.equals("scalar") ? new ReferenceKernels() : opened.kernels();
+        kernels = implementation == Implementation.SCALAR ? new ReferenceKernels() : opened.kernels();
     }
 
     /** Of each kernel the call with the most bytes. A sixteenth of a step: scalar attention over all of it would take minutes. */
     static Map<String, Call> largestCalls(Workload workload, Engine engine) {
         Workload part = workload.withSequences(Math.max(1, workload.sequences() / 16));
-        List<RecordedOperations.Recorded> recorded = new java.util.ArrayList<>();
+        List<RecordedOperations.Recorded> recorded = new ArrayList<>();
         recorded.addAll(RecordedOperations.ofTraining(part, engine));
         recorded.addAll(RecordedOperations.ofRollout(part.rollout(), engine));
         Map<String, Call> largest = new LinkedHashMap<>();

@@ -38,7 +38,7 @@ class LlamaStreamsTest {
                 #!/bin/sh
                 case "$*" in
                   --version) echo v99 ;;
-                  *llama*.mjs*m.gguf" 4 20 10 3 2 700") grep -q "parallel sequences" "$1" || exit 1
+                  *llama*.mjs*m.gguf" 4 20 10 3 2") grep -q "parallel sequences" "$1" || exit 1
                      echo '{"peer": "llama 1", "seconds": [9, 2, 1]}' ;;
                   *) echo "asked: $*" >&2; exit 1 ;;
                 esac

@@ -37,8 +37,8 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 5, time = 2)
 @Measurement(iterations = 5, time = 2)
 public class TokenizerBenchmark {
-    @Param({"fathom", "huggingface"})
-    public String library = "fathom";
+    @Param
+    public Library library = Library.FATHOM;
 
     /** The text; about a megabyte is usual. */
     @Param({"../shared/data/text/tinyshakespeare.txt"})
@@ -47,6 +47,11 @@ public class TokenizerBenchmark {
     /** A directory with {@code tokenizer.json}; where it is empty, 8,192 tokens are learned from the text. */
     @Param({""})
     public String model = "";
+
+    public enum Library {
+        FATHOM,
+        HUGGING_FACE
+    }
 
     private String content = "";
     private Tokenizer ours = new BytePairTrainer(256, SpecialTokens.NONE).train();
@@ -84,7 +89,7 @@ public class TokenizerBenchmark {
 
     @Benchmark
     public Object encode() {
-        return library.equals("fathom")
+        return library == Library.FATHOM
                 ? ours.encode(content)
                 : theirs.encode(content).getIds();
     }
