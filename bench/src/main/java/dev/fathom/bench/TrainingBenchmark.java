@@ -126,7 +126,8 @@ public final class TrainingBenchmark {
             profile.step(() -> loop.step(batch));
         }
         // A part of a step that is no call of the kernels: weights are read and written.
-        double bytes = 2.0 * DType.F32.bytes() * loop.model().parameters().values().size();
+        double bytes =
+                2.0 * DType.F32.bytes() * loop.model().parameters().values().size();
         for (int step = 0; step < PROFILED_STEPS; step++) {
             long start = System.nanoTime();
             loop.model().refresh();

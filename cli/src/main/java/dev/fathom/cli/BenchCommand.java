@@ -5,6 +5,7 @@ import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParentCommand;
@@ -47,6 +48,15 @@ final class BenchCommand implements Runnable {
     Screen screen(CommandSpec command, boolean json) {
         Screen screen = main.screen(command);
         return json ? screen.onStandardError() : screen;
+    }
+
+    /** Refuses options that would be ignored. */
+    static void refuse(CommandSpec command, List<String> options, String reason) {
+        for (String option : options) {
+            if (command.commandLine().getParseResult().hasMatchedOption(option)) {
+                throw new CommandException(ExitCode.USAGE, option + " " + reason + ".");
+            }
+        }
     }
 
     /** Prints one JSON object for programs, or lines for people. */

@@ -30,13 +30,14 @@ import picocli.CommandLine.Spec;
         })
 final class BenchCompareCommand implements Callable<Integer> {
     private static final String PYTHON = "FATHOM_TORCH_PYTHON";
+
     /** Names the folder with node_modules/node-llama-cpp. */
     static final String LLAMA = "FATHOM_LLAMA_NODE";
 
     /** Options that say something about one kind of comparison only. */
     private static final List<String> OF_WORKLOADS = List.of("--workload", "--steps", "--script", "--peer-variant");
 
-    private static final List<String> OF_MODELS = List.of("--prompt-tokens", "--generate", "--warmup", "--runs");
+    private static final List<String> OF_MODELS = List.of("--prompt-tokens", "--new-tokens", "--warmup", "--runs");
 
     @ParentCommand
     private BenchCommand bench;
@@ -95,7 +96,7 @@ final class BenchCompareCommand implements Callable<Integer> {
     private int promptTokens;
 
     @Option(
-            names = "--generate",
+            names = "--new-tokens",
             paramLabel = "N",
             description = "With --model: tokens after the first. Default: ${DEFAULT-VALUE}.",
             defaultValue = "128")
@@ -125,21 +126,13 @@ final class BenchCompareCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         if (model == null) {
-            refuse(OF_MODELS, "goes with --model");
+            BenchCommand.refuse(spec, OF_MODELS, "goes with --model");
             compareWorkload();
         } else {
-            refuse(OF_WORKLOADS, "does not go with --model");
+            BenchCommand.refuse(spec, OF_WORKLOADS, "does not go with --model");
             compareModel(model);
         }
         return ExitCode.OK;
-    }
-
-    private void refuse(List<String> options, String reason) {
-        for (String option : options) {
-            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
-                throw new CommandException(ExitCode.USAGE, option + " " + reason + ".");
-            }
-        }
     }
 
     private void compareModel(Path file) {

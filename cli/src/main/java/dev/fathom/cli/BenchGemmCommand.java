@@ -41,6 +41,9 @@ final class BenchGemmCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        if (shapes != null) {
+            BenchCommand.refuse(spec, List.of("--workload"), "does not go with --shape");
+        }
         List<ProductShape> asked = shapes == null
                 ? List.of()
                 : shapes.stream().map(ProductShape::parse).toList();

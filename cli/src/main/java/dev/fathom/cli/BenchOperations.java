@@ -62,7 +62,10 @@ final class BenchOperations {
             }
         }
         List<String> words = new ArrayList<>(List.of("bench", kind == Kind.GEMM ? "gemm" : "kernels", "--json"));
-        words.addAll(List.of("--workload", workload, "--seconds", Double.toString(seconds)));
+        words.addAll(List.of("--seconds", Double.toString(seconds)));
+        if (shapes.isEmpty()) {
+            words.addAll(List.of("--workload", workload));
+        }
         for (ProductShape shape : shapes) {
             words.addAll(List.of("--shape", shape.text()));
         }

@@ -4,6 +4,7 @@ import dev.fathom.bench.ReportText;
 import dev.fathom.bench.RolloutBenchmark;
 import dev.fathom.bench.Workload;
 import dev.fathom.engine.Engine;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -74,6 +75,9 @@ final class BenchRolloutCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        if (lengths == null) {
+            BenchCommand.refuse(spec, List.of("--requests-per-slot"), "goes with --lengths");
+        }
         Workload found = Workload.rollout(workload);
         RolloutBenchmark.Options options =
                 new RolloutBenchmark.Options(warmup, runs, lengths == null ? null : range(lengths), requestsPerSlot);

@@ -4,6 +4,7 @@ import dev.fathom.bench.LlamaStreams;
 import dev.fathom.bench.ReportText;
 import dev.fathom.bench.StreamsBenchmark;
 import dev.fathom.engine.Engine;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -79,6 +80,9 @@ final class BenchStreamsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        if (pairs == null) {
+            BenchCommand.refuse(spec, List.of("--peer-timeout"), "goes with --compare");
+        }
         StreamsBenchmark.Options options = new StreamsBenchmark.Options(streams, promptTokens, newTokens, runs);
         if (pairs != null) {
             LlamaStreams.Options comparison = new LlamaStreams.Options(

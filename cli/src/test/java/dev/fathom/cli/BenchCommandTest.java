@@ -125,7 +125,10 @@ class BenchCommandTest {
                 "compare --pairs 0",
                 "compare --runs 2",
                 "compare --model m.gguf --workload w2",
-                "compare --model m.gguf --generate 0"
+                "compare --model m.gguf --new-tokens 0",
+                "rollout --workload tiny --requests-per-slot 2",
+                "streams m.gguf --peer-timeout 9",
+                "gemm --workload tiny --shape 3x4x5"
             })
     void whatCannotBeMeasuredIsRefusedInOneLine(String words) {
         Fathom.Result result = run(words);
