@@ -3,19 +3,22 @@ package dev.fathom.bench;
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.Gemm;
-import dev.fathom.engine.Kernels;
 import dev.fathom.engine.Precision;
 import dev.fathom.engine.RowGroups;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.WorkerPool;
-import java.lang.reflect.Proxy;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
- * What exactness forbids, to measure what it costs: each thread sums the gradient of a weight over the rows that it happens to take, for itself and from one product of a
- * step to the next, and the sums are added up once, when the optimizer asks for the gradients' norm. No thread reads what another one wrote or waits for it, but the bits
- * depend on who took what. Everything else is the other implementation's, kernels included; stacks of experts are, too, as threads have groups of their own there.
+ * What exactness forbids, to measure what it costs: each thread sums the gradient of a weight for itself, over the rows that it happens to take, and in the end the sums are
+ * added up. No thread reads what another one wrote, but the bits depend on who took what. Everything else is the other implementation's, kernels included; stacks of
+ * experts are, too, as threads have groups of their own there.
+ *
+ * <p>To keep the sums until the end of a step instead was no faster: they are read and written again by every product, and those of one matrix after another do not stay in
+ * the caches.
  */
 final class PartialSumsGemm implements Gemm {
     /** Rows that a thread takes at a time: as many as the kernels go over at once. */
@@ -25,8 +28,8 @@ final class PartialSumsGemm implements Gemm {
     private final Gemm gemm;
     private final WorkerPool pool;
 
-    /** By the address of the gradient. */
-    private final Map<Long, Sums> gradients = new HashMap<>();
+    /** By the size of the gradient, a sum for each worker but the first, whose sum is the gradient itself. */
+    private final Map<List<Long>, Tensor[]> sums = new HashMap<>();
 
     private PartialSumsGemm(Engine engine) {
         this.engine = engine;
@@ -36,65 +39,44 @@ final class PartialSumsGemm implements Gemm {
 
     /** This engine with products by partial sums. */
     static Engine of(Engine engine) {
-        PartialSumsGemm gemm = new PartialSumsGemm(engine);
-        Object kernels = Proxy.newProxyInstance(
-                Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, arguments) -> {
-                    if (method.getName().equals("sumOfSquares")) {
-                        gemm.addUp();
-                    }
-                    return new Call(engine.kernels(), method, arguments).invoke(engine.kernels());
-                });
         return new Engine(
-                (Kernels) kernels, gemm, engine.exactGemm(), engine.storedGemm(), engine.pool(), engine.note());
-    }
-
-    /** The sums of one gradient: the first worker's is the gradient itself, and each other worker has one of its own. */
-    private static final class Sums {
-        final Tensor[] sums;
-
-        /** Whether a worker's sum holds anything of this step. */
-        final boolean[] begun;
-
-        Sums(Tensor gradient, int workers) {
-            sums = new Tensor[workers];
-            begun = new boolean[workers];
-            sums[0] = gradient;
-            for (int worker = 1; worker < workers; worker++) {
-                sums[worker] = Tensor.zeros(DType.F32, gradient.rows(), gradient.columns());
-            }
-        }
+                engine.kernels(),
+                new PartialSumsGemm(engine),
+                engine.exactGemm(),
+                engine.storedGemm(),
+                engine.pool(),
+                engine.note());
     }
 
     @Override
     public void backwardWeight(Tensor dy, Tensor x, RowGroups groups, Tensor dw, boolean accumulate) {
         int rows = groups.rows();
-        if (groups.count() > 1 || rows < ROWS * pool.threads()) {
+        int workers = pool.threads();
+        if (groups.count() > 1 || rows < ROWS * workers) {
             gemm.backwardWeight(dy, x, groups, dw, accumulate);
             return;
         }
-        Tensor gradient = dw.reshape(dy.columns(), x.columns());
-        Sums all = gradients.computeIfAbsent(dw.address(), address -> new Sums(gradient, pool.threads()));
-        all.begun[0] = accumulate;
+        Tensor[] others = sums.computeIfAbsent(
+                List.of(dy.columns(), x.columns()),
+                size -> IntStream.range(1, workers)
+                        .mapToObj(worker -> Tensor.zeros(DType.F32, dy.columns(), x.columns()))
+                        .toArray(Tensor[]::new));
+        Tensor whole = dw.reshape(dy.columns(), x.columns());
+        boolean[] begun = new boolean[workers];
+        begun[0] = accumulate;
         pool.run((rows + ROWS - 1) / ROWS, (task, worker) -> {
             long from = (long) task * ROWS;
             long to = Math.min(rows, from + ROWS);
-            RowGroups mine = RowGroups.single(to - from);
-            gemm.backwardWeight(dy.rows(from, to), x.rows(from, to), mine, all.sums[worker], all.begun[worker]);
-            all.begun[worker] = true;
+            Tensor sum = worker == 0 ? whole : others[worker - 1];
+            gemm.backwardWeight(dy.rows(from, to), x.rows(from, to), RowGroups.single(to - from), sum, begun[worker]);
+            begun[worker] = true;
         });
-        if (!all.begun[0]) {
-            gradient.zero();
+        if (!begun[0]) {
+            whole.zero();
         }
-    }
-
-    /** Adds the other workers' sums to the gradients. */
-    private void addUp() {
-        for (Sums all : gradients.values()) {
-            for (int worker = 1; worker < all.sums.length; worker++) {
-                if (all.begun[worker]) {
-                    engine.kernels().add(all.sums[0], all.sums[worker], all.sums[0]);
-                    all.begun[worker] = false;
-                }
+        for (int worker = 1; worker < workers; worker++) {
+            if (begun[worker]) {
+                engine.kernels().add(whole, others[worker - 1], whole);
             }
         }
     }
