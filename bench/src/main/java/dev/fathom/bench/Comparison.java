@@ -1,7 +1,6 @@
 package dev.fathom.bench;
 
 import dev.fathom.bench.TorchPeer.Variant;
-import dev.fathom.learn.Json;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,10 +9,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/**
- * Fathom and PyTorch in turns on the same machine: the speed of a shared machine drifts by tens of per cent within the hour, the ratio of two
- * neighbours does not. Every run of either is a process of its own.
- */
+/** Fathom and PyTorch in turns on a workload. Before their runs are timed, both warm up for as long as they do by themselves. */
 public final class Comparison {
     private static final Set<String> WORKLOADS = Set.of("w1", "w2", "w3");
 
@@ -28,35 +24,25 @@ public final class Comparison {
     /**
      * How it is compared.
      *
-     * @param mainClass of the {@code fathom} command
-     * @param engine options for {@code fathom bench}: precision, products, threads
-     * @param threads of both sides
-     * @param pairs runs of each side
      * @param steps of a run that are timed
      * @param python a Python with torch, or null for {@code python3}
      * @param script the peer
      * @param variant the way to run PyTorch, or null for the best one of a first round
-     * @param timeoutSeconds of one run of PyTorch
      */
     public record Options(
             String workload,
-            String mainClass,
-            List<String> engine,
-            int threads,
-            int pairs,
+            Contest contest,
             int steps,
             @Nullable String python,
             Path script,
-            @Nullable String variant,
-            long timeoutSeconds) {
+            @Nullable String variant) {
         public Options {
             if (!WORKLOADS.contains(workload)) {
                 throw new IllegalArgumentException(
                         "the peer has the workloads w1, w2 and w3, not \"" + workload + "\"");
             }
-            if (pairs < 1 || steps < 1 || timeoutSeconds < 1) {
-                throw new IllegalArgumentException("needs pairs >= 1, steps >= 1, timeout >= 1 s; are " + pairs + ", "
-                        + steps + ", " + timeoutSeconds);
+            if (steps < 1) {
+                throw new IllegalArgumentException("needs steps >= 1, are " + steps);
             }
         }
 
@@ -99,24 +85,30 @@ public final class Comparison {
      */
     public static Result run(Options options, Consumer<String> progress) {
         Variant named = options.variant == null ? null : Variant.of(options.variant);
-        TorchPeer peer = TorchPeer.find(options.python, options.script, options.timeoutSeconds);
+        TorchPeer peer = TorchPeer.find(options.python, options.script, options.contest.timeoutSeconds());
         return new Comparison(options, progress).run(peer, named);
     }
 
     private Result run(TorchPeer peer, @Nullable Variant named) {
+        Contest contest = options.contest;
         List<Tried> tried = named == null ? tryAll(peer) : List.of();
         Variant variant = named == null ? best(tried) : named;
         List<Pair> pairs = new ArrayList<>();
         String kernels = "";
-        for (int i = 1; i <= options.pairs; i++) {
-            JsonNode fathom = fathom();
+        for (int i = 1; i <= contest.pairs(); i++) {
+            JsonNode fathom = contest.fathom(
+                    options.rollout() ? "rollout" : "train",
+                    "--workload",
+                    options.workload,
+                    options.rollout() ? "--runs" : "--steps",
+                    options.steps);
             kernels = fathom.path("kernels").asString();
             double ours = fathom.path("tokensPerSecond").asDouble();
-            double theirs = peer.tokensPerSecond(options.workload, variant, options.threads, options.steps);
+            double theirs = peer.tokensPerSecond(options.workload, variant, contest.threads(), options.steps);
             pairs.add(new Pair(ours, theirs, ours / theirs));
             progress.accept(ReportText.format(
                     "pair %d of %d: Fathom %,.0f tokens/s, PyTorch %s %,.0f tokens/s, ratio %.2f",
-                    i, options.pairs, ours, variant.key(), theirs, ours / theirs));
+                    i, contest.pairs(), ours, variant.key(), theirs, ours / theirs));
         }
         return new Result(
                 options.workload,
@@ -127,7 +119,7 @@ public final class Comparison {
                 kernels,
                 peer.version(),
                 variant.key(),
-                options.threads,
+                contest.threads(),
                 tried,
                 pairs);
     }
@@ -136,7 +128,7 @@ public final class Comparison {
         List<Tried> tried = new ArrayList<>();
         for (Variant variant : Variant.of(options.rollout())) {
             try {
-                double rate = peer.tokensPerSecond(options.workload, variant, options.threads, options.steps);
+                double rate = peer.tokensPerSecond(options.workload, variant, options.contest.threads(), options.steps);
                 tried.add(new Tried(variant.key(), rate, ""));
                 progress.accept(ReportText.format("PyTorch %s: %,.0f tokens/s", variant.key(), rate));
             } catch (BenchException e) {
@@ -156,13 +148,5 @@ public final class Comparison {
             throw new BenchException("no variant of PyTorch works here; the first: " + best.failure);
         }
         return Variant.of(best.variant);
-    }
-
-    private JsonNode fathom() {
-        List<String> words = new ArrayList<>(List.of("bench", options.rollout() ? "rollout" : "train"));
-        words.addAll(List.of("--json", "--workload", options.workload));
-        words.addAll(List.of(options.rollout() ? "--runs" : "--steps", Integer.toString(options.steps)));
-        words.addAll(options.engine);
-        return Json.MAPPER.readTree(JavaFork.run(options.mainClass, words));
     }
 }

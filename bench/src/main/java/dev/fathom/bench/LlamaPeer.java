@@ -20,18 +20,23 @@ import tools.jackson.databind.JsonNode;
  *
  * @param node the program
  * @param folder has {@code node_modules/node-llama-cpp}
+ * @param model the file
  * @param timeoutSeconds after which a run is given up: some files are repacked for a minute when they are opened
  */
-record LlamaPeer(String node, Path folder, long timeoutSeconds) {
+record LlamaPeer(String node, Path folder, Path model, long timeoutSeconds) {
     private static final String HOW =
             " Install it with \"npm install node-llama-cpp\" and name the folder with FATHOM_LLAMA_NODE=/path/to/folder.";
 
     /**
-     * Finds the package, and a Node.js that runs.
+     * Finds the file, the package, and a Node.js that runs.
      *
-     * @throws BenchException if either is missing
+     * @throws BenchException if one of them is missing
      */
-    static LlamaPeer find(String node, @Nullable String folder, long timeoutSeconds) {
+    static LlamaPeer find(String node, @Nullable String folder, Path model, long timeoutSeconds) {
+        if (!Files.isRegularFile(model)) {
+            throw new BenchException(model + (Files.isDirectory(model) ? " is a folder" : " is not there")
+                    + "; llama.cpp reads GGUF files (fathom convert writes them).");
+        }
         if (folder == null || folder.isBlank()) {
             throw new BenchException("llama.cpp is measured through node-llama-cpp." + HOW);
         }
@@ -48,7 +53,7 @@ record LlamaPeer(String node, Path folder, long timeoutSeconds) {
         } catch (UncheckedIOException e) {
             throw new BenchException(missing + e.getMessage());
         }
-        return new LlamaPeer(node, Path.of(folder), timeoutSeconds);
+        return new LlamaPeer(node, Path.of(folder), model, timeoutSeconds);
     }
 
     /**
@@ -58,7 +63,7 @@ record LlamaPeer(String node, Path folder, long timeoutSeconds) {
      * @return that, with {@code peer}, the version
      * @throws BenchException if it fails
      */
-    JsonNode run(String script, Path model, int... numbers) {
+    JsonNode run(String script, int... numbers) {
         Path file = copy(script);
         try {
             List<String> command = new ArrayList<>(List.of(node, file.toString(), folder.toString(), model.toString()));

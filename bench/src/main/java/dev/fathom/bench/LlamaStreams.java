@@ -1,6 +1,5 @@
 package dev.fathom.bench;
 
-import dev.fathom.learn.Json;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,7 +10,7 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Fathom and llama.cpp in turns with the same GGUF file and the same streams ({@link StreamsBenchmark}): llama.cpp as node-llama-cpp runs parallel sequences,
- * its server's batching without HTTP. Every run of either is a process of its own.
+ * its server's batching without HTTP.
  */
 public final class LlamaStreams {
     private LlamaStreams() {}
@@ -20,31 +19,16 @@ public final class LlamaStreams {
      * How it is compared.
      *
      * @param model a GGUF file
-     * @param mainClass of the {@code fathom} command
-     * @param engine options for {@code fathom bench}: precision, products, threads
-     * @param threads of both sides
-     * @param pairs runs of each side
+     * @param streams of each run
      * @param node the program Node.js
      * @param folder that has {@code node_modules/node-llama-cpp}, or null if nobody named it
-     * @param timeoutSeconds of one run of llama.cpp
      */
     public record Options(
             Path model,
-            String mainClass,
-            List<String> engine,
-            int threads,
+            Contest contest,
             StreamsBenchmark.Options streams,
-            int pairs,
             String node,
-            @Nullable String folder,
-            long timeoutSeconds) {
-        public Options {
-            if (pairs < 1 || timeoutSeconds < 1) {
-                throw new IllegalArgumentException(
-                        "needs pairs >= 1, timeout >= 1 s; are " + pairs + ", " + timeoutSeconds);
-            }
-        }
-    }
+            @Nullable String folder) {}
 
     /** Two neighbouring runs, in new tokens per second of all streams together, prompts included. */
     public record Pair(double fathom, double llama, double ratio) {}
@@ -70,17 +54,35 @@ public final class LlamaStreams {
      * Compares.
      *
      * @param progress hears a line for every pair
-     * @throws BenchException if Node.js or node-llama-cpp is missing, or a process fails
+     * @throws BenchException if the file, Node.js or node-llama-cpp is missing, or a process fails
      */
     public static Result run(Options options, Consumer<String> progress) {
-        LlamaPeer peer = LlamaPeer.find(options.node, options.folder, options.timeoutSeconds);
+        Contest contest = options.contest;
+        StreamsBenchmark.Options streams = options.streams;
+        LlamaPeer peer = LlamaPeer.find(options.node, options.folder, options.model, contest.timeoutSeconds());
         List<Pair> pairs = new ArrayList<>();
         String kernels = "";
         String version = "";
-        double tokens = (double) options.streams.streams() * options.streams.newTokens();
-        for (int i = 1; i <= options.pairs; i++) {
-            JsonNode fathom = fathom(options);
-            JsonNode llama = llama(peer, options);
+        double tokens = (double) streams.streams() * streams.newTokens();
+        for (int i = 1; i <= contest.pairs(); i++) {
+            JsonNode fathom = contest.fathom(
+                    "streams",
+                    options.model,
+                    "--streams",
+                    streams.streams(),
+                    "--prompt-tokens",
+                    streams.promptTokens(),
+                    "--new-tokens",
+                    streams.newTokens(),
+                    "--runs",
+                    streams.runs());
+            JsonNode llama = peer.run(
+                    "llama_streams.mjs",
+                    streams.streams(),
+                    streams.promptTokens(),
+                    streams.newTokens(),
+                    streams.runs(),
+                    contest.threads());
             kernels = fathom.path("kernels").asString();
             version = llama.path("peer").asString();
             double ours = fathom.path("tokensPerSecond").asDouble();
@@ -92,7 +94,7 @@ public final class LlamaStreams {
             pairs.add(new Pair(ours, theirs, ours / theirs));
             progress.accept(ReportText.format(
                     "pair %d of %d: Fathom %,.1f tokens/s, llama.cpp %,.1f tokens/s, ratio %.2f",
-                    i, options.pairs, ours, theirs, ours / theirs));
+                    i, contest.pairs(), ours, theirs, ours / theirs));
         }
         return new Result(
                 Objects.toString(options.model.getFileName()),
@@ -102,31 +104,8 @@ public final class LlamaStreams {
                 Timings.median(pairs.stream().map(Pair::llama).toList()),
                 kernels,
                 version,
-                options.streams,
-                options.threads,
+                streams,
+                contest.threads(),
                 pairs);
-    }
-
-    private static JsonNode fathom(Options options) {
-        StreamsBenchmark.Options streams = options.streams;
-        List<String> words = new ArrayList<>(List.of("bench", "streams", options.model.toString(), "--json"));
-        words.addAll(List.of("--streams", Integer.toString(streams.streams())));
-        words.addAll(List.of("--prompt-tokens", Integer.toString(streams.promptTokens())));
-        words.addAll(List.of("--new-tokens", Integer.toString(streams.newTokens())));
-        words.addAll(List.of("--runs", Integer.toString(streams.runs())));
-        words.addAll(options.engine);
-        return Json.MAPPER.readTree(JavaFork.run(options.mainClass, words));
-    }
-
-    private static JsonNode llama(LlamaPeer peer, Options options) {
-        StreamsBenchmark.Options streams = options.streams;
-        return peer.run(
-                "llama_streams.mjs",
-                options.model,
-                streams.streams(),
-                streams.promptTokens(),
-                streams.newTokens(),
-                streams.runs(),
-                options.threads);
     }
 }

@@ -1,7 +1,5 @@
 package dev.fathom.bench;
 
-import dev.fathom.learn.Json;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,10 +9,7 @@ import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/**
- * Fathom and llama.cpp in turns on the same file, for the reason that {@link Comparison} gives. Both read the same prompt of random tokens and write greedily;
- * every run of either is a process of its own.
- */
+/** Fathom and llama.cpp in turns on the same file. Both read the same prompt of random tokens and write greedily. */
 public final class ModelComparison {
     private ModelComparison() {}
 
@@ -22,31 +17,19 @@ public final class ModelComparison {
      * How it is compared.
      *
      * @param model a GGUF file
-     * @param mainClass of the {@code fathom} command
-     * @param engine options for {@code fathom bench}: precision, products, threads
-     * @param threads of both sides
-     * @param pairs processes of each side
+     * @param run of each process
      * @param node the program Node.js
      * @param folder that has {@code node_modules/node-llama-cpp}, or null if nobody named it
-     * @param timeoutSeconds of one process of llama.cpp
      */
     public record Options(
             Path model,
-            String mainClass,
-            List<String> engine,
-            int threads,
-            int pairs,
+            Contest contest,
             InferenceBenchmark.Options run,
             String node,
-            @Nullable String folder,
-            long timeoutSeconds) {
+            @Nullable String folder) {
         public Options {
             if (run.newTokens() < 1) {
                 throw new IllegalArgumentException("needs new tokens >= 1, are " + run.newTokens());
-            }
-            if (pairs < 1 || timeoutSeconds < 1) {
-                throw new IllegalArgumentException(
-                        "needs pairs >= 1, timeout >= 1 s; are " + pairs + ", " + timeoutSeconds);
             }
         }
     }
@@ -110,33 +93,41 @@ public final class ModelComparison {
      * @throws BenchException if the file, Node.js or node-llama-cpp is missing, or a process fails
      */
     public static Result run(Options options, Consumer<String> progress) {
-        if (!Files.isRegularFile(options.model)) {
-            throw new BenchException(
-                    options.model + (Files.isDirectory(options.model) ? " is a folder" : " is not there")
-                            + "; llama.cpp reads GGUF files (fathom convert writes them).");
-        }
-        LlamaPeer peer = LlamaPeer.find(options.node, options.folder, options.timeoutSeconds);
+        Contest contest = options.contest;
+        InferenceBenchmark.Options run = options.run;
+        LlamaPeer peer = LlamaPeer.find(options.node, options.folder, options.model, contest.timeoutSeconds());
         List<Pair> pairs = new ArrayList<>();
         String kernels = "";
         String storedWeights = "";
         String version = "";
-        for (int i = 1; i <= options.pairs; i++) {
-            JsonNode ours = fathom(options);
-            JsonNode theirs = llama(peer, options);
+        for (int i = 1; i <= contest.pairs(); i++) {
+            JsonNode ours = contest.fathom(
+                    "decode",
+                    options.model,
+                    "--prompt-tokens",
+                    run.promptTokens(),
+                    "--new-tokens",
+                    run.newTokens(),
+                    "--warmup",
+                    run.warmup(),
+                    "--runs",
+                    run.runs());
+            JsonNode theirs = peer.run(
+                    "llama.mjs", run.promptTokens(), run.newTokens(), run.warmup(), run.runs(), contest.threads());
             kernels = ours.path("kernels").asString();
             storedWeights = ours.path("storedWeights").asString();
             version = theirs.path("peer").asString();
             Pair pair = pair(
-                    Speed.of(ours, options.run),
-                    Speed.of(theirs, options.run),
+                    Speed.of(ours, run),
+                    Speed.of(theirs, run),
                     ours.path("peak").path("readGigabytesPerSecond").asDouble());
             pairs.add(pair);
-            progress.accept(ReportText.format("pair %d of %d: ", i, options.pairs) + ReportText.of(pair));
+            progress.accept(ReportText.format("pair %d of %d: ", i, contest.pairs()) + ReportText.of(pair));
         }
         return new Result(
                 Objects.toString(options.model.getFileName()),
-                options.run.promptTokens(),
-                options.run.newTokens(),
+                run.promptTokens(),
+                run.newTokens(),
                 median(pairs, Pair::promptRatio),
                 median(pairs, Pair::ratio),
                 median(pairs, Pair::firstTokenRatio),
@@ -145,7 +136,7 @@ public final class ModelComparison {
                 kernels,
                 storedWeights,
                 version,
-                options.threads,
+                contest.threads(),
                 pairs);
     }
 
@@ -169,27 +160,5 @@ public final class ModelComparison {
                 median(speeds, Speed::tokensPerSecond),
                 median(speeds, Speed::loadSeconds),
                 median(speeds, Speed::firstTokenSeconds));
-    }
-
-    private static JsonNode llama(LlamaPeer peer, Options options) {
-        InferenceBenchmark.Options run = options.run;
-        return peer.run(
-                "llama.mjs",
-                options.model,
-                run.promptTokens(),
-                run.newTokens(),
-                run.warmup(),
-                run.runs(),
-                options.threads);
-    }
-
-    private static JsonNode fathom(Options options) {
-        List<String> words = new ArrayList<>(List.of("bench", "decode", options.model.toString(), "--json"));
-        words.addAll(List.of("--prompt-tokens", Integer.toString(options.run.promptTokens())));
-        words.addAll(List.of("--new-tokens", Integer.toString(options.run.newTokens())));
-        words.addAll(List.of("--warmup", Integer.toString(options.run.warmup())));
-        words.addAll(List.of("--runs", Integer.toString(options.run.runs())));
-        words.addAll(options.engine);
-        return Json.MAPPER.readTree(JavaFork.run(options.mainClass, words));
     }
 }

@@ -59,7 +59,7 @@ class ComparisonTest {
         assertThat(result.pairs()).hasSize(2);
         assertThat(result.ratio()).isCloseTo(3, within(1e-9));
         assertThat(result.torch()).isEqualTo("9.9");
-        assertThat(result.kernels()).contains("bench train --json --workload w2 --steps 1 --precision f32");
+        assertThat(result.kernels()).contains("bench train --workload w2 --steps 1 --json --precision f32");
         assertThat(said).hasSize(6);
         assertThat(said.getLast()).contains("pair 2 of 2").contains("ratio 3.00");
     }
@@ -131,7 +131,7 @@ class ComparisonTest {
     }
 
     private static Comparison.Options options(String python, Path script, @Nullable String variant) {
-        return new Comparison.Options(
-                "w2", Fathom.class.getName(), List.of("--precision", "f32"), 2, 2, 1, python, script, variant, 60);
+        Contest contest = new Contest(Fathom.class.getName(), List.of("--precision", "f32"), 2, 2, 60);
+        return new Comparison.Options("w2", contest, 1, python, script, variant);
     }
 }

@@ -54,7 +54,7 @@ class LlamaStreamsTest {
         assertThat(result.kernels())
                 .contains(
                         "bench streams " + model,
-                        "--json --streams 4 --prompt-tokens 20 --new-tokens 10 --runs 3 --kv f32");
+                        "--streams 4 --prompt-tokens 20 --new-tokens 10 --runs 3 --json --kv f32");
         assertThat(said).hasSize(2);
         assertThatThrownBy(() -> LlamaStreams.run(options(model, node.toString(), null), line -> {}))
                 .isInstanceOf(BenchException.class)
@@ -64,13 +64,9 @@ class LlamaStreamsTest {
     private static LlamaStreams.Options options(Path model, String node, @Nullable String folder) {
         return new LlamaStreams.Options(
                 model,
-                Fathom.class.getName(),
-                List.of("--kv", "f32"),
-                2,
+                new Contest(Fathom.class.getName(), List.of("--kv", "f32"), 2, 2, 60),
                 new StreamsBenchmark.Options(4, 20, 10, 3),
-                2,
                 node,
-                folder,
-                60);
+                folder);
     }
 }

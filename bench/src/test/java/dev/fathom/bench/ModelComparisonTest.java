@@ -66,7 +66,7 @@ class ModelComparisonTest {
         assertThat(result.kernels())
                 .contains(
                         "bench decode " + model,
-                        "--json --prompt-tokens 100 --new-tokens 10 --warmup 1 --runs 3 --precision f32");
+                        "--prompt-tokens 100 --new-tokens 10 --warmup 1 --runs 3 --json --precision f32");
         assertThat(said).hasSize(2);
         assertThat(said.getLast()).contains("pair 2 of 2", "1.50 new", "2.00 prompt", "2.00 first token");
         assertThat(ReportText.of(result).getFirst()).contains("m.gguf", "1.50", "2.00");
@@ -102,13 +102,9 @@ class ModelComparisonTest {
     private ModelComparison.Options options(String program, @Nullable String module) {
         return new ModelComparison.Options(
                 model,
-                Fathom.class.getName(),
-                List.of("--precision", "f32"),
-                2,
-                2,
+                new Contest(Fathom.class.getName(), List.of("--precision", "f32"), 2, 2, 60),
                 new InferenceBenchmark.Options(100, 10, 1, 3),
                 program,
-                module,
-                60);
+                module);
     }
 }

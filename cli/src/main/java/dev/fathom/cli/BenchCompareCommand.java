@@ -1,6 +1,7 @@
 package dev.fathom.cli;
 
 import dev.fathom.bench.Comparison;
+import dev.fathom.bench.Contest;
 import dev.fathom.bench.InferenceBenchmark;
 import dev.fathom.bench.ModelComparison;
 import dev.fathom.bench.ReportText;
@@ -135,17 +136,17 @@ final class BenchCompareCommand implements Callable<Integer> {
         return ExitCode.OK;
     }
 
+    private Contest contest() {
+        return new Contest(Main.class.getName(), engineOptions.words(), engineOptions.threads(), pairs, timeout);
+    }
+
     private void compareModel(Path file) {
         ModelComparison.Options options = new ModelComparison.Options(
                 file,
-                Main.class.getName(),
-                engineOptions.words(),
-                engineOptions.threads(),
-                pairs,
+                contest(),
                 new InferenceBenchmark.Options(promptTokens, newTokens, warmup, runs),
                 "node",
-                System.getenv(LLAMA),
-                timeout);
+                System.getenv(LLAMA));
         ModelComparison.Result result = ModelComparison.run(options, bench.screen(spec, json)::line);
         bench.print(spec, json, result, ReportText.of(result));
     }
@@ -153,15 +154,11 @@ final class BenchCompareCommand implements Callable<Integer> {
     private void compareWorkload() {
         Comparison.Options options = new Comparison.Options(
                 workload,
-                Main.class.getName(),
-                engineOptions.words(),
-                engineOptions.threads(),
-                pairs,
+                contest(),
                 steps,
                 System.getenv(PYTHON),
                 script == null ? BenchCommand.shared("bench", "train_torch.py") : script,
-                variant,
-                timeout);
+                variant);
         Comparison.Result result = Comparison.run(options, bench.screen(spec, json)::line);
         bench.print(spec, json, result, ReportText.of(result));
     }

@@ -1,5 +1,6 @@
 package dev.fathom.cli;
 
+import dev.fathom.bench.Contest;
 import dev.fathom.bench.LlamaStreams;
 import dev.fathom.bench.ReportText;
 import dev.fathom.bench.StreamsBenchmark;
@@ -87,14 +88,10 @@ final class BenchStreamsCommand implements Callable<Integer> {
         if (pairs != null) {
             LlamaStreams.Options comparison = new LlamaStreams.Options(
                     model.path(),
-                    Main.class.getName(),
-                    model.engineWords(),
-                    model.threads(),
+                    new Contest(Main.class.getName(), model.engineWords(), model.threads(), pairs, timeout),
                     options,
-                    pairs,
                     "node",
-                    System.getenv(BenchCompareCommand.LLAMA),
-                    timeout);
+                    System.getenv(BenchCompareCommand.LLAMA));
             LlamaStreams.Result result = LlamaStreams.run(comparison, bench.screen(spec, model.json())::line);
             bench.print(spec, model.json(), result, ReportText.of(result));
             return ExitCode.OK;

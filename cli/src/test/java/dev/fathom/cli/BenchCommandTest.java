@@ -146,6 +146,9 @@ class BenchCommandTest {
         assertThat(run("compare --model " + folder).err())
                 .contains(folder + " is a folder")
                 .hasLineCount(1);
+        assertThat(run("streams " + folder + " --compare").err())
+                .contains(folder + " is a folder")
+                .hasLineCount(1);
     }
 
     @Test
