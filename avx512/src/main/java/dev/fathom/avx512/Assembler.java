@@ -169,13 +169,6 @@ final class Assembler {
         operand(target, from, 1);
     }
 
-    void shiftLeftGeneral(int target, int bits) {
-        code.write(0x48 | (target >= 8 ? 1 : 0));
-        code.write(0xc1);
-        code.write(0xe0 | target & 7);
-        code.write(bits);
-    }
-
     void store32(int source, Address to) {
         memory32(0x89, source, to);
     }
