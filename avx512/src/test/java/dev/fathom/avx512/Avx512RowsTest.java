@@ -243,8 +243,9 @@ class Avx512RowsTest {
         return 1 + random.nextInt(random.nextInt(8) == 0 ? 700 : 70);
     }
 
+    /** Now and then so many that every operation divides them into blocks. */
     private long rows() {
-        return 1 + random.nextInt(9);
+        return random.nextInt(12) == 0 ? 1_200 : 1 + random.nextInt(9);
     }
 
     private DType type() {

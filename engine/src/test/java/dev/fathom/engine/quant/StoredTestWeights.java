@@ -1,20 +1,22 @@
 package dev.fathom.engine.quant;
 
+import dev.fathom.engine.GuardedMemory;
 import dev.fathom.engine.Memory;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
 import java.util.function.Supplier;
 
-/** Random stored matrices: random bits, with scales of a size that weights have. They end where their memory ends. */
+/**
+ * Random stored matrices: random bits, with scales of a size that weights have. They end where their memory ends ({@link GuardedMemory}), or one byte before, which
+ * aligns nothing.
+ */
 public final class StoredTestWeights {
     private StoredTestWeights() {}
 
     public static StoredMatrix random(QuantizedType type, long rows, long columns, Random random) {
         long bytes = rows * type.bytes(columns);
-        // Blocks are not aligned in files.
-        MemorySegment data = Arena.ofAuto().allocate(bytes + 1).asSlice(1);
+        MemorySegment data = memory(bytes, random);
         for (long i = 0; i < bytes; i++) {
             data.set(ValueLayout.JAVA_BYTE, i, (byte) random.nextInt());
         }
@@ -51,19 +53,23 @@ public final class StoredTestWeights {
     }
 
     private static StoredMatrix.Float8Blocks float8(long rows, long columns, Random random, Supplier<Byte> numbers) {
-        // Ends where its memory does, as a file may.
-        MemorySegment data =
-                Arena.ofAuto().allocate(Math.max(1, rows * columns)).asSlice(0, rows * columns);
+        MemorySegment data = memory(rows * columns, random);
         for (long i = 0; i < rows * columns; i++) {
             byte bits = numbers.get();
             data.set(ValueLayout.JAVA_BYTE, i, (bits & 0x7f) == 0x7f ? 0 : bits);
         }
         long blocks = Float8.blocks(rows) * Float8.blocks(columns);
-        MemorySegment scales = Arena.ofAuto().allocate(4 * blocks, 4);
+        MemorySegment scales = memory(4 * blocks, random);
         for (long i = 0; i < blocks; i++) {
             scales.set(Memory.FLOAT, 4 * i, scale(random));
         }
         return new StoredMatrix.Float8Blocks(data, scales, rows, columns);
+    }
+
+    private static MemorySegment memory(long bytes, Random random) {
+        return random.nextBoolean()
+                ? GuardedMemory.allocate(bytes)
+                : GuardedMemory.allocate(bytes + 1).asSlice(0, bytes);
     }
 
     private static float scale(Random random) {
