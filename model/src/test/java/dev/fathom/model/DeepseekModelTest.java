@@ -98,7 +98,7 @@ class DeepseekModelTest {
             int start = batch.segments().rowStart()[s];
             int length = sequences.get(s).length;
             ReferenceDeepseek.States expected = oracle.forward(sequences.get(s));
-            List<ReferenceDeepseek.Choice[]> choices = new ArrayList<>(expected.choices());
+            List<ReferenceMixture.Choice[]> choices = new ArrayList<>(expected.choices());
             hidden.add(expected.hidden(), hiddenStates, start);
             normed.add(expected.normed(), normedStates, start);
             if (ahead != null) {
@@ -347,10 +347,10 @@ class DeepseekModelTest {
         return TinyDeepseek.sequences(config, seed, rows).getFirst();
     }
 
-    private static void assertExperts(List<ReferenceDeepseek.Choice[]> expected, RoutingLog log, int start) {
+    private static void assertExperts(List<ReferenceMixture.Choice[]> expected, RoutingLog log, int start) {
         assertThat(log.mixtures()).isEqualTo(expected.size());
         for (int mixture = 0; mixture < expected.size(); mixture++) {
-            ReferenceDeepseek.Choice[] tokens = expected.get(mixture);
+            ReferenceMixture.Choice[] tokens = expected.get(mixture);
             for (int t = 0; t < tokens.length; t++) {
                 int[] experts = tokens[t].experts();
                 for (int rank = 0; rank < experts.length; rank++) {
@@ -498,8 +498,8 @@ class DeepseekModelTest {
         private static boolean sameExperts(ReferenceDeepseek.Losses a, ReferenceDeepseek.Losses b) {
             for (int s = 0; s < a.choices().size(); s++) {
                 for (int mixture = 0; mixture < a.choices().get(s).size(); mixture++) {
-                    ReferenceDeepseek.Choice[] left = a.choices().get(s).get(mixture);
-                    ReferenceDeepseek.Choice[] right = b.choices().get(s).get(mixture);
+                    ReferenceMixture.Choice[] left = a.choices().get(s).get(mixture);
+                    ReferenceMixture.Choice[] right = b.choices().get(s).get(mixture);
                     for (int t = 0; t < left.length; t++) {
                         if (!Arrays.equals(sorted(left[t]), sorted(right[t]))) {
                             return false;
@@ -510,7 +510,7 @@ class DeepseekModelTest {
             return true;
         }
 
-        private static int[] sorted(ReferenceDeepseek.Choice choice) {
+        private static int[] sorted(ReferenceMixture.Choice choice) {
             return Arrays.stream(choice.experts()).sorted().toArray();
         }
 

@@ -39,7 +39,7 @@ class DenseModelTest {
     record Case(
             String name,
             Function<Engine, TrainableModel> model,
-            Function<Map<String, double[]>, ReferenceDense> oracle) {
+            Function<Map<String, double[]>, ReferenceModel> oracle) {
         static Case of(String name, LlamaConfig config) {
             return new Case(
                     name,
@@ -83,7 +83,7 @@ class DenseModelTest {
     @MethodSource("cases")
     void computesTheOraclesProbabilities(Case tested) {
         TrainableModel model = tested.model.apply(engine);
-        ReferenceDense oracle = tested.oracle.apply(TinyDeepseek.parameters(model));
+        ReferenceModel oracle = tested.oracle.apply(TinyDeepseek.parameters(model));
         // One row; more than two of the attention's tiles of sixteen; a sequence that ends where a tile ends.
         List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 1, 1, 21, 6, 37, 16);
         Workspace workspace = new Workspace();
@@ -115,7 +115,7 @@ class DenseModelTest {
     void everyGradientIsTheSlopeOfTheOraclesLoss(Case tested) {
         TrainableModel model = tested.model.apply(engine);
         Map<String, double[]> parameters = TinyDeepseek.parameters(model);
-        ReferenceDense oracle = tested.oracle.apply(parameters);
+        ReferenceModel oracle = tested.oracle.apply(parameters);
         List<int[]> sequences = TinyDeepseek.sequences(model.vocabSize(), 5, 2, 18, 5);
         double loss = backward(model, sequences);
         assertThat(Math.abs(loss - oracle.loss(sequences))).isLessThan(1e-5);
@@ -191,7 +191,7 @@ class DenseModelTest {
     }
 
     /** Central difference of the loss along a direction; the parameter is left as it was. */
-    private static double slope(ReferenceDense oracle, List<int[]> sequences, double[] values, double[] direction) {
+    private static double slope(ReferenceModel oracle, List<int[]> sequences, double[] values, double[] direction) {
         double[] saved = values.clone();
         double difference = 0;
         for (int side = 1; side >= -1; side -= 2) {
@@ -204,7 +204,7 @@ class DenseModelTest {
         return difference / (2 * STEP);
     }
 
-    /** The loss of {@link ReferenceDense#loss}; its gradients are left in the model. */
+    /** The loss of {@link ReferenceModel#loss}; its gradients are left in the model. */
     private static double backward(TrainableModel model, List<int[]> sequences) {
         Workspace workspace = new Workspace();
         Tape tape = new Tape();

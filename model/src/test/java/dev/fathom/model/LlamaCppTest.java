@@ -121,14 +121,9 @@ class LlamaCppTest {
                     tiny.deepseek(),
                     tensors,
                     ReferenceDeepseek.Arithmetic.exact(tiny.deepseek()).rankingGroupsBy(2));
-            assertSame(
-                    "v2 by two experts",
-                    prompts,
-                    theirs,
-                    (prompt, text) ->
-                            alongText(tokens -> two.logProbs(two.forward(tokens).normed()), prompt, text));
+            assertSame("v2 by two experts", prompts, theirs, (prompt, text) -> alongText(two, prompt, text));
             Model ours = model(file, floats);
-            TinyRelease.ReferenceLogits one = tiny.oracle(tensors);
+            ReferenceModel one = tiny.oracle(tensors);
             int otherwise = 0;
             for (int i = 0; i < PROMPTS; i++) {
                 double[][] expected = alongText(one, prompts.get(i), theirs.get(i).tokens);
@@ -176,8 +171,8 @@ class LlamaCppTest {
         Model ours = model(file, fastest);
         Model unrounded = model(file, floats);
         Map<String, double[]> tensors = TinyRelease.doubles(TinyRelease.tensors(tiny, seed));
-        TinyRelease.ReferenceLogits oracle = tiny.oracle(tensors);
-        TinyRelease.ReferenceLogits rounding = tiny.oracle(tensors, new Rounding(seed));
+        ReferenceModel oracle = tiny.oracle(tensors);
+        ReferenceModel rounding = tiny.oracle(tensors, new Rounding(seed));
         Distance derived = new Distance();
         Distance ofTheirs = new Distance();
         Distance ofOurs = new Distance();
@@ -243,9 +238,9 @@ class LlamaCppTest {
         for (int i = 0; i < PROMPTS; i++) {
             int[] prompt = prompts.get(i);
             int[] text = theirs.get(i).tokens;
-            TinyRelease.ReferenceLogits likeThere = absorbedFrom(0, tiny, tensors, roundedThere(0));
-            TinyRelease.ReferenceLogits offByBits = absorbedFrom(0, tiny, tensors, roundedThere(0x1p-23));
-            TinyRelease.ReferenceLogits likeHere = absorbedFrom(prompt.length, tiny, tensors, roundedHere());
+            ReferenceModel likeThere = absorbedFrom(0, tiny, tensors, roundedThere(0));
+            ReferenceModel offByBits = absorbedFrom(0, tiny, tensors, roundedThere(0x1p-23));
+            ReferenceModel likeHere = absorbedFrom(prompt.length, tiny, tensors, roundedHere());
             double[][] found = logProbs(theirs.get(i).logits);
             double[][] foundHere = logProbs(ours.alongText(prompt, text));
             double[][] expected = alongText(likeThere, prompt, text);
@@ -280,7 +275,7 @@ class LlamaCppTest {
     private static RoundedRows roundedHere() {
         return new RoundedRows(
                 RoundedRows.Scale.ELEVEN_BITS,
-                matrix -> isRouter(matrix) || matrix.endsWith(ReferenceDeepseek.KEY_UP),
+                matrix -> isRouter(matrix) || matrix.endsWith(ReferenceLatentAttention.KEY_UP),
                 0);
     }
 
@@ -296,18 +291,17 @@ class LlamaCppTest {
                 .collect(Collectors.toMap(StoredTensor::name, tensor -> TinyDeepseek.doubles(tensor.toFloats())));
     }
 
-    private static TinyRelease.ReferenceLogits absorbedFrom(
-            int position, TinyRelease.Case tiny, Map<String, double[]> tensors, ReferenceDense.Operand operand) {
+    private static ReferenceModel absorbedFrom(
+            int position, TinyRelease.Case tiny, Map<String, double[]> tensors, ReferenceParameters.Operand operand) {
         if (tiny.deepseek() == null) {
             return tiny.oracle(tensors, operand);
         }
-        ReferenceDeepseek reference = new ReferenceDeepseek(
+        return new ReferenceDeepseek(
                 tiny.deepseek(),
                 tensors,
                 ReferenceDeepseek.Arithmetic.exact(tiny.deepseek())
                         .with(operand)
                         .absorbedFrom(position));
-        return tokens -> reference.logProbs(reference.forward(tokens).normed());
     }
 
     /** In how many texts two have the same tokens, and the same logits. */
@@ -338,7 +332,7 @@ class LlamaCppTest {
     }
 
     /** Rows rounded to multiples of a 127th of the largest of 32 elements, at random: each element anywhere within half a step. */
-    private static final class Rounding implements ReferenceDense.Operand {
+    private static final class Rounding implements ReferenceParameters.Operand {
         private static final int BLOCK = 32;
 
         private final Random random;
@@ -472,7 +466,7 @@ class LlamaCppTest {
         double[][] logits(int[] prompt, int[] text);
     }
 
-    private static double[][] alongText(TinyRelease.ReferenceLogits oracle, int[] prompt, int[] text) {
+    private static double[][] alongText(ReferenceModel oracle, int[] prompt, int[] text) {
         int[] tokens = Arrays.copyOf(prompt, prompt.length + NEW - 1);
         System.arraycopy(text, 0, tokens, prompt.length, NEW - 1);
         double[][] logits = oracle.logProbs(tokens);

@@ -1,7 +1,8 @@
 package dev.fathom.model;
 
+import static dev.fathom.model.ReferenceParameters.sum;
+
 import dev.fathom.model.config.LlamaConfig;
-import dev.fathom.model.config.RopeScaling;
 import dev.fathom.model.config.YarnScaling;
 import java.util.Arrays;
 import java.util.Map;
@@ -10,43 +11,36 @@ import java.util.Map;
  * Llama, Qwen2 and Qwen3 in scalar double arithmetic, after transformers' {@code modeling_llama.py}, {@code modeling_qwen2.py} and
  * {@code modeling_qwen3.py}.
  */
-final class ReferenceLlama extends ReferenceDense {
+final class ReferenceLlama implements ReferenceModel {
     private final LlamaConfig config;
+    private final ReferenceParameters parameters;
+    private final double[] frequencies;
 
     ReferenceLlama(LlamaConfig config, Map<String, double[]> parameters) {
-        this(config, parameters, Operand.EXACT);
+        this(config, parameters, ReferenceParameters.Operand.EXACT);
     }
 
-    ReferenceLlama(LlamaConfig config, Map<String, double[]> parameters, Operand operand) {
-        super(parameters, operand);
+    ReferenceLlama(LlamaConfig config, Map<String, double[]> parameters, ReferenceParameters.Operand operand) {
         this.config = config;
+        this.parameters = new ReferenceParameters(parameters, operand);
+        this.frequencies = ReferenceRope.frequencies(config.headDim(), config.ropeTheta(), config.ropeScaling());
     }
 
     @Override
-    String headName() {
-        return config.tieWordEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight";
-    }
-
-    @Override
-    double[] finalNorm(double[] x) {
-        return norm("model.norm.weight", x);
-    }
-
-    @Override
-    double[][] hidden(int[] tokens) {
-        double[][] x = new double[tokens.length][];
-        for (int t = 0; t < x.length; t++) {
-            x[t] = row("model.embed_tokens.weight", tokens[t], config.hiddenSize());
-        }
+    public double[][] logProbs(int[] tokens) {
+        double[][] x = parameters.embed("model.embed_tokens.weight", tokens, config.hiddenSize());
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             String layer = "model.layers." + i + ".";
             double[][] attended = attention(layer, x);
             for (int t = 0; t < x.length; t++) {
-                x[t] = sum(x[t], attended[t]);
-                x[t] = sum(x[t], swiGlu(layer + "mlp.", norm(layer + "post_attention_layernorm.weight", x[t])));
+                double[] middle = sum(x[t], attended[t]);
+                double[] h = norm(layer + "post_attention_layernorm.weight", middle);
+                x[t] = sum(middle, parameters.swiGlu(layer + "mlp.", h));
             }
         }
-        return x;
+        double[][] normed =
+                Arrays.stream(x).map(row -> norm("model.norm.weight", row)).toArray(double[][]::new);
+        return parameters.logProbs(config.tieWordEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight", normed);
     }
 
     private double[][] attention(String layer, double[][] x) {
@@ -63,19 +57,22 @@ final class ReferenceLlama extends ReferenceDense {
             turn(prefix + "q_norm.weight", queries[t], t);
             turn(prefix + "k_norm.weight", keys[t], t);
         }
-        double[][] out = attend(queries, keys, values, config.numAttentionHeads(), config.numKeyValueHeads());
+        double[][] out = ReferenceGroupedAttention.attend(
+                queries, keys, values, config.numAttentionHeads(), config.numKeyValueHeads());
         for (int t = 0; t < length; t++) {
-            out[t] = linear(prefix + "o_proj.weight", out[t]);
+            out[t] = parameters.linear(prefix + "o_proj.weight", out[t]);
         }
         return out;
     }
 
     private double[] project(String name, double[] h) {
-        double[] y = linear(name + ".weight", h);
-        return config.architecture() == LlamaConfig.Architecture.QWEN2 ? sum(y, parameter(name + ".bias")) : y;
+        double[] y = parameters.linear(name + ".weight", h);
+        return config.architecture() == LlamaConfig.Architecture.QWEN2
+                ? sum(y, parameters.parameter(name + ".bias"))
+                : y;
     }
 
-    /** Norms every head in Qwen3, then rotates {@code (x[i], x[i + n/2])} by {@code position * theta^(-2i/n)}. */
+    /** Norms every head in Qwen3, then rotates {@code (x[i], x[i + n/2])} by the angle of the position. */
     private void turn(String normName, double[] heads, int position) {
         int n = config.headDim();
         for (int start = 0; start < heads.length; start += n) {
@@ -84,49 +81,13 @@ final class ReferenceLlama extends ReferenceDense {
                 head = norm(normName, head);
             }
             for (int i = 0; i < n / 2; i++) {
-                double angle = position * frequency(i, n);
+                double angle = position * frequencies[i];
                 double cos = Math.cos(angle) * temperature();
                 double sin = Math.sin(angle) * temperature();
                 heads[start + i] = head[i] * cos - head[i + n / 2] * sin;
                 heads[start + i + n / 2] = head[i + n / 2] * cos + head[i] * sin;
             }
         }
-    }
-
-    /** After transformers' {@code modeling_rope_utils.py}. */
-    private double frequency(int i, int n) {
-        double plain = Math.pow(config.ropeTheta(), -2.0 * i / n);
-        return switch (config.ropeScaling()) {
-            case null -> plain;
-            case RopeScaling.Linear linear -> plain / linear.factor();
-            case RopeScaling.Llama3 llama -> {
-                double wavelength = 2 * Math.PI / plain;
-                double low = llama.originalMaxPositionEmbeddings() / llama.lowFrequencyFactor();
-                double high = llama.originalMaxPositionEmbeddings() / llama.highFrequencyFactor();
-                if (wavelength > low) {
-                    yield plain / llama.factor();
-                }
-                if (wavelength < high) {
-                    yield plain;
-                }
-                double smooth = (llama.originalMaxPositionEmbeddings() / wavelength - llama.lowFrequencyFactor())
-                        / (llama.highFrequencyFactor() - llama.lowFrequencyFactor());
-                yield (1 - smooth) * plain / llama.factor() + smooth * plain;
-            }
-            case YarnScaling yarn -> {
-                double low = Math.max(Math.floor(pairTurning(yarn.betaFast(), yarn, n)), 0);
-                double high = Math.min(Math.ceil(pairTurning(yarn.betaSlow(), yarn, n)), n - 1);
-                double kept = 1 - Math.min(Math.max((i - low) / (high - low), 0), 1);
-                yield plain / yarn.factor() * (1 - kept) + plain * kept;
-            }
-            case RopeScaling.Divisors divisors -> plain / divisors.factors().get(i);
-        };
-    }
-
-    private double pairTurning(double turns, YarnScaling yarn, int n) {
-        return n
-                * Math.log(yarn.originalMaxPositionEmbeddings() / (turns * 2 * Math.PI))
-                / (2 * Math.log(config.ropeTheta()));
     }
 
     /** transformers multiplies cosines and sines by it. */
@@ -136,26 +97,7 @@ final class ReferenceLlama extends ReferenceDense {
                 : 1;
     }
 
-    private double[] swiGlu(String prefix, double[] h) {
-        double[] gate = linear(prefix + "gate_proj.weight", h);
-        double[] up = linear(prefix + "up_proj.weight", h);
-        double[] inner = new double[gate.length];
-        for (int i = 0; i < inner.length; i++) {
-            inner[i] = gate[i] / (1 + Math.exp(-gate[i])) * up[i];
-        }
-        return linear(prefix + "down_proj.weight", inner);
-    }
-
     private double[] norm(String name, double[] x) {
-        double[] weight = parameter(name);
-        double squares = 0;
-        for (double value : x) {
-            squares += value * value;
-        }
-        double[] y = new double[x.length];
-        for (int i = 0; i < y.length; i++) {
-            y[i] = weight[i] * x[i] / Math.sqrt(squares / x.length + config.rmsNormEpsilon());
-        }
-        return y;
+        return parameters.rmsNorm(name, x, config.rmsNormEpsilon());
     }
 }

@@ -125,7 +125,7 @@ class ReleasedModelTest {
         }
     }
 
-    static void assertOracle(LanguageModel model, TinyRelease.ReferenceLogits oracle, double tolerance) {
+    static void assertOracle(LanguageModel model, ReferenceModel oracle, double tolerance) {
         int[] tokens = new Random(2).ints(45, 0, model.vocabSize()).toArray();
         double[][] expected = oracle.logProbs(tokens);
         float[][] found = logProbs(model, whole(model, tokens));

@@ -11,7 +11,7 @@ import java.util.function.Predicate;
  * binary64 round it to different ones; from there on everything is off by what eight bits round. How often that happens, the oracle itself says when its rows
  * are off by what binary32 is off by.
  */
-final class RoundedRows implements ReferenceDense.Operand {
+final class RoundedRows implements ReferenceParameters.Operand {
     private static final int BLOCK = 32;
 
     private final Scale scale;

@@ -138,7 +138,7 @@ class RoutingBalanceTest {
         for (int t = 0; t < tokens.length; t++) {
             assertThat(log.chosen(0).getInt(t, 0)).isEqualTo(1);
             assertThat(log.chosen(0).getInt(t, 1)).isEqualTo(4);
-            ReferenceDeepseek.Choice choice = expected.choices().getFirst()[t];
+            ReferenceMixture.Choice choice = expected.choices().getFirst()[t];
             assertThat(choice.gates()[0] / choice.gates()[1])
                     .isCloseTo(choice.scores()[1] / choice.scores()[4], within(1e-12));
             for (int i = 0; i < CONFIG.hiddenSize(); i++) {

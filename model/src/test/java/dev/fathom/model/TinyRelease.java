@@ -3,7 +3,7 @@ package dev.fathom.model;
 import dev.fathom.engine.Parameter;
 import dev.fathom.engine.Parameters;
 import dev.fathom.engine.WorkerPool;
-import dev.fathom.model.ReferenceDense.Operand;
+import dev.fathom.model.ReferenceParameters.Operand;
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.config.DeepseekConfig.ScoringFunction;
 import dev.fathom.model.config.DeepseekConfig.TopKMethod;
@@ -84,25 +84,19 @@ final class TinyRelease {
             return name;
         }
 
-        ReferenceLogits oracle(Map<String, double[]> tensors) {
+        ReferenceModel oracle(Map<String, double[]> tensors) {
             return oracle(tensors, Operand.EXACT);
         }
 
-        ReferenceLogits oracle(Map<String, double[]> tensors, Operand operand) {
+        ReferenceModel oracle(Map<String, double[]> tensors, Operand operand) {
             if (llama != null) {
-                return new ReferenceLlama(llama, tensors, operand)::logProbs;
+                return new ReferenceLlama(llama, tensors, operand);
             }
-            ReferenceDeepseek reference = new ReferenceDeepseek(
+            return new ReferenceDeepseek(
                     deepseek,
                     tensors,
                     ReferenceDeepseek.Arithmetic.exact(deepseek).with(operand));
-            return tokens -> reference.logProbs(reference.forward(tokens).normed());
         }
-    }
-
-    /** Log-probabilities of every token after each position. */
-    interface ReferenceLogits {
-        double[][] logProbs(int[] tokens);
     }
 
     static Stream<Case> cases() {
