@@ -148,6 +148,20 @@ final class Avx512Rows implements RowKernels {
     }
 
     @Override
+    public void combineBackward(
+            Tensor dy,
+            Tensor expertOut,
+            Tensor rowOf,
+            Tensor gates,
+            Tensor dExpertOut,
+            Tensor dGates,
+            long from,
+            long to,
+            int worker) {
+        CombineKernel.backward(dy, expertOut, rowOf, gates, dExpertOut, dGates, from, to);
+    }
+
+    @Override
     public void largest(long x, int width, long pieces, long out) {
         LogitKernel.largest(x, width, pieces, out);
     }

@@ -52,7 +52,7 @@ final class Columns {
     }
 
     /** Where the row's elements of this type are, {@code base} being the register that holds its address. */
-    private static Address at(DType type, int base) {
+    static Address at(DType type, int base) {
         return Address.indexed(base, OFFSET, type == DType.F32 ? 2 : 1);
     }
 

@@ -10,9 +10,13 @@ import dev.fathom.engine.RopeTable;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.VectorKernels;
 import dev.fathom.engine.WorkerPool;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import java.util.Random;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** {@link Avx512Rows} against the Vector API, to the bit, over odd sizes, views and types; what lies beside a result stays as it is. */
@@ -155,6 +159,35 @@ class Avx512RowsTest {
                     () -> typed(gradientType, rows, 2 * width + 5),
                     (kernels, wide) -> kernels.swiGluBackward(
                             dOut, gateUp.columns(1, 1 + 2 * width), wide.columns(2, 2 + 2 * width)));
+        }
+    }
+
+    @Test
+    void combineBackward() {
+        for (int round = 0; round < ROUNDS; round++) {
+            int width = width();
+            int tokens = (int) rows();
+            int topK = 1 + random.nextInt(4);
+            int rows = tokens * topK + random.nextInt(3);
+            DType type = type();
+            Tensor dy = numbers(13, tokens, width + 4).columns(1, 1 + width);
+            Tensor expertOut = numbers(14, rows, width + 2).columns(2, 2 + width);
+            Tensor gates = numbers(15, tokens, topK);
+            List<Integer> order =
+                    new ArrayList<>(IntStream.range(0, rows).boxed().toList());
+            Collections.shuffle(order, random);
+            Tensor rowOf = Tensor.of(order.stream()
+                            .limit((long) tokens * topK)
+                            .mapToInt(i -> i)
+                            .toArray())
+                    .reshape(tokens, topK);
+            Tensor[] dGates = {numbers(16, tokens, topK), numbers(16, tokens, topK)};
+            int[] calls = {0};
+            compare(
+                    () -> typed(type, rows, width + 5),
+                    (kernels, wide) -> kernels.combineBackward(
+                            dy, expertOut, rowOf, gates, wide.columns(2, 2 + width), dGates[calls[0]++]));
+            assertThat(bits(dGates[1])).isEqualTo(bits(dGates[0]));
         }
     }
 

@@ -67,6 +67,18 @@ public interface RowKernels {
     /** See {@link Kernels#swiGluBackward}. */
     void swiGluBackward(Tensor dOut, Tensor gateUp, Tensor dGateUp, long from, long to, int worker);
 
+    /** See {@link Kernels#combineBackward}; the rows are tokens. */
+    void combineBackward(
+            Tensor dy,
+            Tensor expertOut,
+            Tensor rowOf,
+            Tensor gates,
+            Tensor dExpertOut,
+            Tensor dGates,
+            long from,
+            long to,
+            int worker);
+
     // ---- logits: parts of one row, at their address
 
     /** The largest number of each of some pieces of {@code width} floats, one after the other; a NaN is passed over. */

@@ -15,9 +15,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class VectorExperts {
     private final WorkerPool pool;
+    private final RowKernels rowKernels;
 
-    VectorExperts(WorkerPool pool) {
+    VectorExperts(WorkerPool pool, RowKernels rowKernels) {
         this.pool = pool;
+        this.rowKernels = rowKernels;
     }
 
     /** A counting sort: count the pairs of each expert, then deal the pairs out in token order. */
@@ -164,20 +166,40 @@ final class VectorExperts {
         Checks.indices("rowOf", rowOf, tokens * topK, expertOut.rows());
         expertOut.require("expertOut", DType.F32, expertOut.rows(), width);
         RowOutput.require("dExpertOut", dExpertOut, expertOut.rows(), width);
-        pool.forBlocks(tokens, Grain.rows(tokens, 2L * topK * width), (from, to, worker) -> {
-            long lanes = pool.scratch(worker, Lanes.BYTES + RowOutput.scratchBytes(width));
-            RowOutput output = new RowOutput(dExpertOut, lanes + Lanes.BYTES);
-            for (long t = from; t < to; t++) {
-                for (int rank = 0; rank < topK; rank++) {
-                    int row = Memory.getInt(rowOf.rowAddress(t) + 4L * rank);
-                    float gate = Memory.getFloat(gates.rowAddress(t) + 4L * rank);
-                    VectorElementwise.scale(dy.rowAddress(t), gate, output.row(row), width);
-                    output.written(row);
-                    long dGate = dGates.rowAddress(t) + 4L * rank;
-                    float dot = Lanes.dot(dy.rowAddress(t), expertOut.rowAddress(row), width, lanes);
-                    Memory.setFloat(dGate, Memory.getFloat(dGate) + dot);
-                }
+        pool.forBlocks(
+                tokens,
+                Grain.rows(tokens, 2L * topK * width),
+                (from, to, worker) ->
+                        rowKernels.combineBackward(dy, expertOut, rowOf, gates, dExpertOut, dGates, from, to, worker));
+    }
+
+    static long combineScratchBytes(long width) {
+        return Lanes.BYTES + RowOutput.scratchBytes(width);
+    }
+
+    static void combineBackward(
+            Tensor dy,
+            Tensor expertOut,
+            Tensor rowOf,
+            Tensor gates,
+            Tensor dExpertOut,
+            Tensor dGates,
+            long from,
+            long to,
+            long scratch) {
+        int topK = Math.toIntExact(rowOf.columns());
+        int width = Math.toIntExact(dy.columns());
+        RowOutput output = new RowOutput(dExpertOut, scratch + Lanes.BYTES);
+        for (long t = from; t < to; t++) {
+            for (int rank = 0; rank < topK; rank++) {
+                int row = Memory.getInt(rowOf.rowAddress(t) + 4L * rank);
+                float gate = Memory.getFloat(gates.rowAddress(t) + 4L * rank);
+                VectorElementwise.scale(dy.rowAddress(t), gate, output.row(row), width);
+                output.written(row);
+                long dGate = dGates.rowAddress(t) + 4L * rank;
+                float dot = Lanes.dot(dy.rowAddress(t), expertOut.rowAddress(row), width, scratch);
+                Memory.setFloat(dGate, Memory.getFloat(dGate) + dot);
             }
-        });
+        }
     }
 }

@@ -45,7 +45,7 @@ public final class VectorKernels implements Kernels {
         this.attention = attention;
         this.rows = rows;
         router = new VectorRouter(pool);
-        experts = new VectorExperts(pool);
+        experts = new VectorExperts(pool, rows);
         logProbs = new VectorLogProbs(pool, rows);
         optimizer = new VectorOptimizer(pool);
     }

@@ -95,6 +95,21 @@ final class VectorRows implements RowKernels {
     }
 
     @Override
+    public void combineBackward(
+            Tensor dy,
+            Tensor expertOut,
+            Tensor rowOf,
+            Tensor gates,
+            Tensor dExpertOut,
+            Tensor dGates,
+            long from,
+            long to,
+            int worker) {
+        long scratch = pool.scratch(worker, VectorExperts.combineScratchBytes(dy.columns()));
+        VectorExperts.combineBackward(dy, expertOut, rowOf, gates, dExpertOut, dGates, from, to, scratch);
+    }
+
+    @Override
     public void largest(long x, int width, long pieces, long out) {
         for (long i = 0; i < pieces; i++) {
             Memory.setFloat(out + 4 * i, VectorLogProbs.largest(x + 4 * i * width, width));
