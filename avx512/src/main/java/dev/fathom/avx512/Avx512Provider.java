@@ -9,7 +9,10 @@ import dev.fathom.engine.StoredGemm;
 import dev.fathom.engine.WorkerPool;
 import java.util.Optional;
 
-/** Offers {@link Avx512Gemm}, {@link Avx512Attention} and {@link Avx512Rows} on processors with AVX-512 BF16 (AMD Zen 4 and later, Intel Cooper Lake, Sapphire Rapids and later). */
+/**
+ * Offers {@link Avx512Gemm}, {@link Avx512Attention}, {@link Avx512Rows} and, where there are products of bytes as well (VNNI), {@link Avx512StoredGemm} on
+ * processors with AVX-512 BF16: AMD Zen 4 and later, Intel Cooper Lake, Sapphire Rapids and later.
+ */
 public final class Avx512Provider implements GemmProvider {
     @Override
     public String name() {

@@ -18,7 +18,8 @@ import java.lang.invoke.MethodHandle;
  * Rows of x as integers, to meet stored blocks of integers: blocks of 32 elements, {@code x = dx q} with q = {@code x 127 / max |x|} rounded to
  * nearest even and {@code dx = max |x| / 127} rounded to the eleven significant bits of a binary16 (of any exponent). An error of q is at most a 254th of the
  * block's largest element; rounding dx adds a 2048th of x at most. That is what llama.cpp does, whose blocks of activations are its Q8_0 blocks, so that
- * results may be compared closely.
+ * results may be compared closely. Blocks of numbers that no model has: below 2^-100 they become smaller than they are; from 2^122 on, or with an
+ * infinity or NaN among them, all of the block is NaN, and so is every output.
  *
  * <p>A block is a record of 64 bytes: {@code int8 q[32]; float dx, dx Σ q; int32 -Σ q, -Σ q[0..15], -Σ q[16..31]; float dx Σ q[0..15], dx Σ q[16..31]}
  * and four bytes of nothing. The sums are what weights with an offset are multiplied by.

@@ -79,23 +79,32 @@ public interface RowKernels {
             long to,
             int worker);
 
-    // ---- logits: parts of one row, at their address
+    // ---- logits: parts of one row of F32, by address; widths are numbers of floats
 
-    /** The largest number of each of some pieces of {@code width} floats, one after the other; a NaN is passed over. */
+    /**
+     * The largest number of each of some pieces of {@code width} floats, one after the other; a NaN is passed over.
+     *
+     * @param x address of the first piece
+     * @param out address of a float for each piece
+     */
     void largest(long x, int width, long pieces, long out);
 
     /**
-     * The sum of each of some pieces of {@code width} floats: element i in lane {@code i mod 16}, then the lanes pairwise.
+     * The sum of each of some pieces of {@code width} floats, one after the other: element i in lane {@code i mod 16}, then the lanes pairwise.
      *
-     * @param lanes room for sixteen floats
+     * @param x address of the first piece
+     * @param out address of a float for each piece
+     * @param lanes address of room for sixteen floats
      */
     void sums(long x, int width, long pieces, long out, long lanes);
 
     /**
      * With {@code z = x inverseTemperature - max}, at least -104: leaves {@code Σ exp(z)} in sixteen lanes and {@code Σ exp(z) z} in as many after them.
      *
+     * @param x address of {@code width} floats
+     * @param max the largest of {@code x inverseTemperature}
      * @param lanes address of 32 floats
-     * @param out where the exponentials go, or 0 if they are not wanted
+     * @param out address where the exponentials go, maybe x, or 0 if they are not wanted
      */
     void exponentials(long x, float inverseTemperature, float max, int width, long lanes, long out);
 }

@@ -23,7 +23,8 @@ public final class StoredGemmContract {
     private StoredGemmContract() {}
 
     /**
-     * @param roundsX whether x may become integers of eight bits: then each element is off by at most a 254th of the largest of its 32
+     * @param roundsX whether x may become integers of eight bits: then each element is off by a 254th of the largest of its 32, and by what their scale
+     *     is rounded by
      */
     public static void everyTypeIsNearTheProductInDouble(Function<WorkerPool, StoredGemm> open, boolean roundsX) {
         Random random = new Random(1);
@@ -62,9 +63,11 @@ public final class StoredGemmContract {
                 for (int j = i / 32 * 32; roundsX && j < Math.min(columns, i / 32 * 32 + 32); j++) {
                     largest = Math.max(largest, Math.abs(x.get(r, j)));
                 }
-                // Each of the additions of a chain rounds once; ten times that is far below what a wrong bit of a
-                // weight does.
-                tolerance[i] = 1.001 * largest / 254 + 1e-6 * Math.abs(x.get(r, i));
+                // An integer is off by half a step of its block; the steps, by a 2048th of themselves. bf16 is nearer.
+                double rounding = largest * (1 / 254.0 + 1 / 2048.0);
+                // The sums of n random products are as large as √n of them. n roundings by 2^-24 of that come to 2^-24
+                // times n products, which is the sum of their magnitudes; this is sixteen times that.
+                tolerance[i] = rounding + 0x1p-20 * Math.abs(x.get(r, i));
             }
             for (int n = 0; n < outputs; n++) {
                 double sum = 0;

@@ -35,9 +35,11 @@ public sealed interface StoredMatrix {
      * Rows of blocks, one after the other without gaps, as GGUF and safetensors files have them.
      *
      * @param data native memory of exactly {@code rows * type.bytes(columns)} bytes; kept alive by this record
+     * @param columns a whole number of blocks, at least one
      */
     record Blocks(QuantizedType type, MemorySegment data, long rows, long columns) implements StoredMatrix {
         public Blocks {
+            requireShape(rows, columns);
             requireBytes("data", data, Math.multiplyExact(rows, type.bytes(columns)));
         }
 
@@ -70,6 +72,7 @@ public sealed interface StoredMatrix {
      */
     record Float8Blocks(MemorySegment data, MemorySegment scales, long rows, long columns) implements StoredMatrix {
         public Float8Blocks {
+            requireShape(rows, columns);
             requireBytes("data", data, Math.multiplyExact(rows, columns));
             long blocks = Math.multiplyExact(Float8.blocks(rows), Float8.blocks(columns));
             requireBytes("scales", scales, Math.multiplyExact(blocks, (long) Float.BYTES));
@@ -113,10 +116,17 @@ public sealed interface StoredMatrix {
         return new Blocks(QuantizedType.F32, data, matrix.rows(), matrix.columns());
     }
 
+    private static void requireShape(long rows, long columns) {
+        if (rows < 0 || columns < 1) {
+            throw new IllegalArgumentException(
+                    "a stored matrix needs columns, and rows or none, is [" + rows + ", " + columns + "]");
+        }
+    }
+
     private static void requireBytes(String role, MemorySegment segment, long bytes) {
         if (!segment.isNative() || segment.byteSize() != bytes) {
-            throw new IllegalArgumentException(
-                    role + " must be " + bytes + " bytes of native memory, is " + segment.byteSize() + " bytes");
+            throw new IllegalArgumentException(role + " must be " + bytes + " bytes of native memory, is "
+                    + segment.byteSize() + (segment.isNative() ? "" : " of the Java heap"));
         }
     }
 
