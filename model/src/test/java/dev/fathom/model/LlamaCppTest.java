@@ -1,5 +1,8 @@
 package dev.fathom.model;
 
+import static dev.fathom.model.TextLogits.best;
+import static dev.fathom.model.TextLogits.farthestOfTop;
+import static dev.fathom.model.TextLogits.logProbs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -12,14 +15,12 @@ import dev.fathom.engine.Segments;
 import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Workspace;
 import dev.fathom.engine.quant.QuantizedType;
+import dev.fathom.model.TextLogits.Agreement;
+import dev.fathom.model.TextLogits.Distance;
 import dev.fathom.model.convert.ModelConverter;
-import dev.fathom.model.files.Json;
 import dev.fathom.model.safetensors.Safetensors;
 import dev.fathom.model.safetensors.StoredTensor;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -36,7 +37,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import tools.jackson.databind.JsonNode;
 
 /**
  * The models that we write, in llama.cpp: the same greedy text and the same probabilities. llama.cpp comes as the npm package {@code node-llama-cpp},
@@ -50,7 +50,6 @@ import tools.jackson.databind.JsonNode;
 class LlamaCppTest {
     private static final int PROMPTS = 100;
     private static final int NEW = 12;
-    private static final int TOP = 20;
     private static final int SAMPLES = 4;
     private static final double EXACT_PROBABILITY = 1e-4;
 
@@ -62,9 +61,8 @@ class LlamaCppTest {
 
     @BeforeAll
     static void open() {
-        assumeTrue(
-                System.getenv("FATHOM_LLAMA_NODE") != null,
-                "FATHOM_LLAMA_NODE names no folder with node_modules/node-llama-cpp");
+        String reason = LlamaCpp.unavailable();
+        assumeTrue(reason.isEmpty(), reason);
         floats = Engine.vector(Precision.F32, 2);
         fastest = Engine.open(Engine.PrecisionChoice.AUTO, "auto", 2);
     }
@@ -90,7 +88,7 @@ class LlamaCppTest {
         for (long seed = 21; seed < 24; seed++) {
             Path file = gguf(tiny, seed, QuantizedType.F32);
             List<int[]> prompts = prompts(seed);
-            assertSame(tiny + " F32", prompts, llama(file, prompts), model(file, floats)::alongText);
+            assertSame(tiny + " F32", prompts, LlamaCpp.write(file, prompts, NEW), model(file, floats)::alongText);
         }
     }
 
@@ -102,7 +100,11 @@ class LlamaCppTest {
         Path expanded = folder.resolve("expanded.gguf");
         ModelConverter.convert(blocks, expanded, QuantizedType.F32, floats);
         List<int[]> prompts = prompts(31);
-        assertSame(tiny + " Q8_0 expanded", prompts, llama(expanded, prompts), model(blocks, floats)::alongText);
+        assertSame(
+                tiny + " Q8_0 expanded",
+                prompts,
+                LlamaCpp.write(expanded, prompts, NEW),
+                model(blocks, floats)::alongText);
     }
 
     /**
@@ -115,7 +117,7 @@ class LlamaCppTest {
         for (long seed = 21; seed < 24; seed++) {
             Path file = gguf(tiny, seed, QuantizedType.F32);
             List<int[]> prompts = prompts(seed);
-            List<Text> theirs = llama(file, prompts);
+            List<LlamaCpp.Text> theirs = LlamaCpp.write(file, prompts, NEW);
             Map<String, double[]> tensors = TinyRelease.doubles(TinyRelease.tensors(tiny, seed));
             ReferenceDeepseek two = new ReferenceDeepseek(
                     tiny.deepseek(),
@@ -126,27 +128,28 @@ class LlamaCppTest {
             ReferenceModel one = tiny.oracle(tensors);
             int otherwise = 0;
             for (int i = 0; i < PROMPTS; i++) {
-                double[][] expected = alongText(one, prompts.get(i), theirs.get(i).tokens);
-                double[][] found = ours.alongText(prompts.get(i), theirs.get(i).tokens);
+                double[][] expected =
+                        alongText(one, prompts.get(i), theirs.get(i).tokens());
+                double[][] found = ours.alongText(prompts.get(i), theirs.get(i).tokens());
                 for (int n = 0; n < NEW; n++) {
                     assertThat(best(found[n])).isEqualTo(best(expected[n]));
-                    otherwise += best(found[n]) == theirs.get(i).tokens[n] ? 0 : 1;
+                    otherwise += best(found[n]) == theirs.get(i).tokens()[n] ? 0 : 1;
                 }
             }
             assertThat(otherwise).as("tokens that the rule changes").isPositive();
         }
     }
 
-    private void assertSame(String what, List<int[]> prompts, List<Text> theirs, AlongText ours) {
+    private void assertSame(String what, List<int[]> prompts, List<LlamaCpp.Text> theirs, AlongText ours) {
         double worst = 0;
         for (int i = 0; i < PROMPTS; i++) {
-            Text text = theirs.get(i);
-            double[][] logits = ours.logits(prompts.get(i), text.tokens);
+            LlamaCpp.Text text = theirs.get(i);
+            double[][] logits = ours.logits(prompts.get(i), text.tokens());
             for (int n = 0; n < NEW; n++) {
                 assertThat(best(logits[n]))
                         .as("%s, prompt %d, token %d", what, i, n)
-                        .isEqualTo(text.tokens[n]);
-                worst = Math.max(worst, farthestOfTop(text.logits[n], logits[n]));
+                        .isEqualTo(text.tokens()[n]);
+                worst = Math.max(worst, farthestOfTop(text.logits()[n], logits[n]));
             }
         }
         log("%s: %d texts the same, probabilities within %.1e", what, PROMPTS, worst);
@@ -167,27 +170,27 @@ class LlamaCppTest {
         long seed = 31;
         Path file = gguf(tiny, seed, QuantizedType.Q8_0);
         List<int[]> prompts = prompts(seed);
-        List<Text> theirs = llama(file, prompts);
+        List<LlamaCpp.Text> theirs = LlamaCpp.write(file, prompts, NEW);
         Model ours = model(file, fastest);
         Model unrounded = model(file, floats);
         Map<String, double[]> tensors = TinyRelease.doubles(TinyRelease.tensors(tiny, seed));
         ReferenceModel oracle = tiny.oracle(tensors);
-        ReferenceModel rounding = tiny.oracle(tensors, new Rounding(seed));
+        ReferenceModel rounding = tiny.oracle(tensors, new RandomlyRoundedRows(LlamaCppTest::isRouter, seed));
         Distance derived = new Distance();
         Distance ofTheirs = new Distance();
         Distance ofOurs = new Distance();
         Distance between = new Distance();
         for (int i = 0; i < PROMPTS; i++) {
-            Text text = theirs.get(i);
-            double[][] there = text.logits;
-            double[][] here = ours.alongText(prompts.get(i), text.tokens);
-            double[][] exact = unrounded.alongText(prompts.get(i), text.tokens);
-            double[][] expected = alongText(oracle, prompts.get(i), text.tokens);
+            LlamaCpp.Text text = theirs.get(i);
+            double[][] there = text.logits();
+            double[][] here = ours.alongText(prompts.get(i), text.tokens());
+            double[][] exact = unrounded.alongText(prompts.get(i), text.tokens());
+            double[][] expected = alongText(oracle, prompts.get(i), text.tokens());
             between.add(there, here);
             ofTheirs.add(exact, there);
             ofOurs.add(exact, here);
             for (int sample = 0; sample < SAMPLES; sample++) {
-                derived.add(expected, alongText(rounding, prompts.get(i), text.tokens));
+                derived.add(expected, alongText(rounding, prompts.get(i), text.tokens()));
             }
         }
         log(
@@ -227,7 +230,7 @@ class LlamaCppTest {
         Path file = gguf(tiny, seed, QuantizedType.Q8_0);
         Map<String, double[]> tensors = roundedWeights(file);
         List<int[]> prompts = prompts(seed);
-        List<Text> theirs = llama(file, prompts);
+        List<LlamaCpp.Text> theirs = LlamaCpp.write(file, prompts, NEW);
         Model ours = model(file, fastest);
         Agreement there = new Agreement();
         Agreement here = new Agreement();
@@ -237,11 +240,11 @@ class LlamaCppTest {
         Agreement oracles = new Agreement();
         for (int i = 0; i < PROMPTS; i++) {
             int[] prompt = prompts.get(i);
-            int[] text = theirs.get(i).tokens;
+            int[] text = theirs.get(i).tokens();
             ReferenceModel likeThere = absorbedFrom(0, tiny, tensors, roundedThere(0));
             ReferenceModel offByBits = absorbedFrom(0, tiny, tensors, roundedThere(0x1p-23));
             ReferenceModel likeHere = absorbedFrom(prompt.length, tiny, tensors, roundedHere());
-            double[][] found = logProbs(theirs.get(i).logits);
+            double[][] found = logProbs(theirs.get(i).logits());
             double[][] foundHere = logProbs(ours.alongText(prompt, text));
             double[][] expected = alongText(likeThere, prompt, text);
             double[][] expectedHere = alongText(likeHere, prompt, text);
@@ -279,6 +282,7 @@ class LlamaCppTest {
                 0);
     }
 
+    /** Routers are F32, whatever the file's type. */
     private static boolean isRouter(String matrix) {
         return matrix.endsWith("mlp.gate.weight");
     }
@@ -304,99 +308,6 @@ class LlamaCppTest {
                         .absorbedFrom(position));
     }
 
-    /** In how many texts two have the same tokens, and the same logits. */
-    private static final class Agreement {
-        /** Logits nearer than this come from the same integers: binary32 moves them by some 3e-7, one other integer by 1e-3. */
-        private static final double EQUAL = 1e-6;
-
-        private int same;
-        private int equal;
-
-        void add(double[][] one, double[][] other) {
-            double farthest = 0;
-            boolean sameText = true;
-            for (int n = 0; n < one.length; n++) {
-                for (int token = 0; token < one[n].length; token++) {
-                    farthest = Math.max(farthest, Math.abs(one[n][token] - other[n][token]));
-                }
-                sameText &= best(one[n]) == best(other[n]);
-            }
-            same += sameText ? 1 : 0;
-            equal += farthest < EQUAL ? 1 : 0;
-        }
-
-        @Override
-        public String toString() {
-            return same + " (" + equal + ")";
-        }
-    }
-
-    /** Rows rounded to multiples of a 127th of the largest of 32 elements, at random: each element anywhere within half a step. */
-    private static final class Rounding implements ReferenceParameters.Operand {
-        private static final int BLOCK = 32;
-
-        private final Random random;
-
-        Rounding(long seed) {
-            this.random = new Random(seed);
-        }
-
-        @Override
-        public double[] of(String matrix, double[] row) {
-            if (isRouter(matrix)) {
-                return row; // they are f32
-            }
-            double[] rounded = row.clone();
-            for (int from = 0; from < row.length; from += BLOCK) {
-                int to = Math.min(row.length, from + BLOCK);
-                double largest =
-                        Arrays.stream(row, from, to).map(Math::abs).max().orElseThrow();
-                for (int i = from; i < to; i++) {
-                    rounded[i] += largest / 127 * (random.nextDouble() - 0.5);
-                }
-            }
-            return rounded;
-        }
-    }
-
-    /** How far logits along texts are from others. */
-    private static final class Distance {
-        private double squares;
-        private long count;
-        private double farthest;
-        private double farthestOfTop;
-        private double widestGap;
-        private int same;
-
-        void add(double[][] one, double[][] other) {
-            boolean all = true;
-            for (int n = 0; n < one.length; n++) {
-                for (int token = 0; token < one[n].length; token++) {
-                    double off = other[n][token] - one[n][token];
-                    squares += off * off;
-                    count++;
-                    farthest = Math.max(farthest, Math.abs(off));
-                }
-                farthestOfTop = Math.max(farthestOfTop, farthestOfTop(one[n], other[n]));
-                int first = best(one[n]);
-                int second = best(other[n]);
-                all &= first == second;
-                widestGap = Math.max(widestGap, one[n][first] - one[n][second]);
-            }
-            same += all ? 1 : 0;
-        }
-
-        double rootMeanSquare() {
-            return Math.sqrt(squares / count);
-        }
-
-        @Override
-        public String toString() {
-            return String.format(
-                    "%.1e (%.1e; probabilities %.1e, gap %.1e)", rootMeanSquare(), farthest, farthestOfTop, widestGap);
-        }
-    }
-
     // ---- both sides
 
     private static List<int[]> prompts(long seed) {
@@ -413,52 +324,6 @@ class LlamaCppTest {
         Path file = folder.resolve(tiny.name() + "-" + type + seed + ".gguf");
         ModelConverter.convert(directory, file, type, floats);
         return file;
-    }
-
-    /** What llama.cpp wrote, and the logits that it chose each token from. */
-    private record Text(int[] tokens, double[][] logits) {}
-
-    private static List<Text> llama(Path file, List<int[]> prompts) throws Exception {
-        Path script = file.resolveSibling("llama.mjs");
-        try (InputStream in = LlamaCppTest.class.getResourceAsStream("/llama.mjs")) {
-            Files.write(script, in.readAllBytes());
-        }
-        Path log = file.resolveSibling("llama.log");
-        Process process = new ProcessBuilder(
-                        "node",
-                        script.toString(),
-                        System.getenv("FATHOM_LLAMA_NODE"),
-                        file.toString(),
-                        String.valueOf(NEW))
-                .redirectError(log.toFile())
-                .start();
-        String input = prompts.stream()
-                .map(prompt -> Arrays.stream(prompt).mapToObj(String::valueOf).collect(Collectors.joining(" ")))
-                .collect(Collectors.joining("\n"));
-        process.getOutputStream().write(input.getBytes(StandardCharsets.UTF_8));
-        process.getOutputStream().close();
-        List<Text> texts = new ArrayList<>();
-        for (String line : new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).split("\n")) {
-            if (line.startsWith("{")) {
-                JsonNode answer = Json.MAPPER.readTree(line);
-                texts.add(new Text(
-                        IntStream.range(0, NEW)
-                                .map(n -> answer.get("ids").get(n).intValue())
-                                .toArray(),
-                        IntStream.range(0, NEW)
-                                .mapToObj(n -> row(answer.get("logits").get(n)))
-                                .toArray(double[][]::new)));
-            }
-        }
-        assertThat(process.waitFor()).as(Files.readString(log)).isZero();
-        assertThat(texts).hasSize(prompts.size());
-        return texts;
-    }
-
-    private static double[] row(JsonNode numbers) {
-        return IntStream.range(0, numbers.size())
-                .mapToDouble(i -> numbers.get(i).doubleValue())
-                .toArray();
     }
 
     /** Logits after a prompt and after each token of a text but the last, {@code [NEW][V]}. */
@@ -509,39 +374,6 @@ class LlamaCppTest {
             }
             return logits;
         }
-    }
-
-    private static int best(double[] logits) {
-        int best = 0;
-        for (int i = 1; i < logits.length; i++) {
-            best = logits[i] > logits[best] ? i : best;
-        }
-        return best;
-    }
-
-    /** How far the probabilities of the tokens that are most probable there are off here. */
-    private static double farthestOfTop(double[] there, double[] here) {
-        double[] theirs = softmax(there);
-        double[] ours = softmax(here);
-        return IntStream.range(0, there.length)
-                .boxed()
-                .sorted((a, b) -> Double.compare(there[b], there[a]))
-                .limit(TOP)
-                .mapToDouble(token -> Math.abs(theirs[token] - ours[token]))
-                .max()
-                .orElseThrow();
-    }
-
-    private static double[][] logProbs(double[][] logits) {
-        return Arrays.stream(logits)
-                .map(row -> Arrays.stream(softmax(row)).map(Math::log).toArray())
-                .toArray(double[][]::new);
-    }
-
-    private static double[] softmax(double[] logits) {
-        double max = Arrays.stream(logits).max().orElseThrow();
-        double sum = Arrays.stream(logits).map(logit -> Math.exp(logit - max)).sum();
-        return Arrays.stream(logits).map(logit -> Math.exp(logit - max) / sum).toArray();
     }
 
     private static void log(String format, Object... values) {
