@@ -8,14 +8,12 @@ import dev.fathom.engine.Precision;
 import dev.fathom.engine.quant.QuantizedType;
 import dev.fathom.infer.EngineFixture.Heard;
 import dev.fathom.infer.GenerationEngine.Options;
-import dev.fathom.model.DeepseekModel;
 import dev.fathom.model.LanguageModel;
 import dev.fathom.model.ReleasedModel;
-import dev.fathom.model.checkpoint.Checkpoint;
-import dev.fathom.model.config.DeepseekConfig;
+import dev.fathom.model.TinyRelease;
 import dev.fathom.model.convert.ModelConverter;
-import dev.fathom.model.tokenizer.GgufVocabulary;
 import dev.fathom.model.tokenizer.Tokenizer;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,59 +24,17 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** A released model of DeepSeek-V3's kind guesses with its own multi-token-prediction module, from either format and whatever keys are kept in. */
 class ReleasedSpeculationTest {
-    private static final int VOCABULARY = 260;
-    private static final int END = 257;
     private static final int REQUESTS = 40;
 
     @TempDir
     Path folder;
 
-    private Tokenizer tokenizer;
+    private final TinyRelease.Case tiny = TinyRelease.named("v3");
 
     @BeforeEach
-    void release() {
-        List<String> tokens = new ArrayList<>();
-        int next = 256;
-        for (int b = 0; b < 256; b++) {
-            boolean printable = (b > 32 && b < 127) || (b > 160 && b != 173);
-            tokens.add(Character.toString(printable ? b : next++));
-        }
-        tokens.add("<|begin|>");
-        tokens.add("<|end|>");
-        tokenizer = new GgufVocabulary(
-                        "gpt2", "deepseek-v3", tokens, null, null, List.of(), 256, END, null, false, false, null)
-                .tokenizer("tiny");
-        DeepseekConfig config = DeepseekConfig.builder()
-                .vocabSize(VOCABULARY)
-                .hiddenSize(64)
-                .intermediateSize(96)
-                .moeIntermediateSize(32)
-                .numHiddenLayers(3)
-                .firstKDenseReplace(1)
-                .numAttentionHeads(4)
-                .queryLoraRank(32)
-                .keyValueLoraRank(32)
-                .nopeHeadDim(32)
-                .ropeHeadDim(16)
-                .valueHeadDim(32)
-                .numRoutedExperts(16)
-                .numSharedExperts(1)
-                .numExpertsPerToken(4)
-                .numGroups(4)
-                .topGroups(2)
-                .numNextnPredictLayers(1)
-                .initializerRange(0.2)
-                .maxPositionEmbeddings(256)
-                .bosTokenId(256)
-                .eosTokenId(END)
-                .build();
+    void release() throws IOException {
+        TinyRelease.write(folder.resolve("hf"), tiny, 7);
         try (Engine kernels = Engine.vector(Precision.F32, 1)) {
-            DeepseekModel random = DeepseekModel.random(config, kernels, 7);
-            Checkpoint.publish(folder.resolve("hf"), writer -> {
-                writer.config(config);
-                writer.tokenizer(tokenizer, null);
-                writer.weights(random.checkpointTensors());
-            });
             ModelConverter.convert(folder.resolve("hf"), folder.resolve("f32.gguf"), QuantizedType.F32, kernels);
             ModelConverter.convert(folder.resolve("hf"), folder.resolve("q8.gguf"), QuantizedType.Q8_0, kernels);
         }
@@ -115,8 +71,9 @@ class ReleasedSpeculationTest {
     }
 
     private List<Heard> generate(LanguageModel model, Options options) {
+        Tokenizer tokenizer = TinyRelease.tokenizer(tiny.pre());
         List<Heard> heard = new ArrayList<>();
-        try (GenerationEngine engine = GenerationEngine.start(model, tokenizer, List.of(END), options)) {
+        try (GenerationEngine engine = GenerationEngine.start(model, tokenizer, List.of(TinyRelease.EOS), options)) {
             for (int i = 0; i < REQUESTS; i++) {
                 int[] prompt = new int[1 + EngineFixture.pick(i, 0, 40)];
                 for (int t = 0; t < prompt.length; t++) {

@@ -38,9 +38,12 @@ import tools.jackson.databind.node.ObjectNode;
  * Tiny models as they are released: a Hugging Face directory with random weights, of every architecture. Widths are whole blocks of Q8_0, but no more
  * than that; nothing is special about norms and biases.
  */
-final class TinyRelease {
+public final class TinyRelease {
     private static final int VOCABULARY = 320;
     private static final int BOS = 300;
+
+    /** The token that ends a text. */
+    public static final int EOS = BOS + 1;
 
     /** Byte-level BPE's spelling of all bytes: printable ones as they are, the others from U+0100 on. */
     private static final List<String> BYTES = bytes();
@@ -62,7 +65,7 @@ final class TinyRelease {
     }
 
     /** A model by name. @param pre the rules of its tokenizer */
-    record Case(
+    public record Case(
             String name,
             String pre,
             @Nullable LlamaConfig llama,
@@ -148,7 +151,7 @@ final class TinyRelease {
                                 .build()));
     }
 
-    static Case named(String name) {
+    public static Case named(String name) {
         return cases().filter(tiny -> tiny.name.equals(name)).findAny().orElseThrow();
     }
 
@@ -166,7 +169,7 @@ final class TinyRelease {
                 .maxPositionEmbeddings(256)
                 .initializerRange(0.12)
                 .bosTokenId(BOS)
-                .eosTokenId(BOS + 1);
+                .eosTokenId(EOS);
     }
 
     private static DeepseekConfigBuilder third() {
@@ -194,7 +197,7 @@ final class TinyRelease {
                 .numNextnPredictLayers(1)
                 .initializerRange(0.12)
                 .bosTokenId(BOS)
-                .eosTokenId(BOS + 1);
+                .eosTokenId(EOS);
     }
 
     private static DeepseekConfigBuilder second() {
@@ -246,7 +249,7 @@ final class TinyRelease {
     }
 
     /** Writes a Hugging Face directory. */
-    static Path write(Path folder, Case tiny, long seed) throws IOException {
+    public static Path write(Path folder, Case tiny, long seed) throws IOException {
         return write(folder, tiny, tensors(tiny, seed));
     }
 
@@ -261,7 +264,7 @@ final class TinyRelease {
     }
 
     /** All bytes, a few merges, the tokens that begin and end a text, and nothing from there on. */
-    static Tokenizer tokenizer(String pre) {
+    public static Tokenizer tokenizer(String pre) {
         List<String> tokens = new ArrayList<>(BYTES);
         List<String> merges =
                 List.of("t h", "h e", "a n", "i n", "o n", "\u0120 t", "\u0120 a", "e r", "\u0120t he", "an d");
@@ -270,10 +273,10 @@ final class TinyRelease {
         Arrays.fill(types, GgufVocabulary.TYPE_NORMAL);
         while (tokens.size() < VOCABULARY) {
             int id = tokens.size();
-            types[id] = id == BOS || id == BOS + 1 ? GgufVocabulary.TYPE_CONTROL : GgufVocabulary.TYPE_UNUSED;
-            tokens.add(id == BOS ? "<|begin|>" : id == BOS + 1 ? "<|end|>" : "[PAD" + id + "]");
+            types[id] = id == BOS || id == EOS ? GgufVocabulary.TYPE_CONTROL : GgufVocabulary.TYPE_UNUSED;
+            tokens.add(id == BOS ? "<|begin|>" : id == EOS ? "<|end|>" : "[PAD" + id + "]");
         }
-        return new GgufVocabulary("gpt2", pre, tokens, null, types, merges, BOS, BOS + 1, null, false, false, null)
+        return new GgufVocabulary("gpt2", pre, tokens, null, types, merges, BOS, EOS, null, false, false, null)
                 .tokenizer("tiny");
     }
 }
