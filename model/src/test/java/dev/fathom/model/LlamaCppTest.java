@@ -259,6 +259,7 @@ class LlamaCppTest {
                 "%s Q8_0, the same texts (and all logits): oracle and llama.cpp %s, oracle and here %s, the oracle and itself with the errors of binary32 %s;"
                         + " llama.cpp and here, prompts absorbed %s, as they are %s; both oracles %s",
                 tiny, there, here, noisy, sameForm, asReleased, oracles);
+        // Such counts are off by four or five by chance, their differences by up to seven.
         for (Agreement agreement : List.of(there, here, sameForm)) {
             assertThat(agreement.equal).as("texts with the same logits").isGreaterThan(PROMPTS / 2);
             assertThat(agreement.equal).as("texts with the same logits").isGreaterThan(noisy.equal - 20);

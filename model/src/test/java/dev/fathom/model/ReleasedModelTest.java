@@ -2,6 +2,7 @@ package dev.fathom.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
@@ -82,7 +83,7 @@ class ReleasedModelTest {
         ReleasedModel opened = ReleasedModel.open(file, engine, ReleasedModel.Options.DEFAULT);
         assertOracle(opened.model(), tiny.oracle(TinyRelease.doubles(tensors)), 1e-5);
         assertThat(opened.chatTemplate()).isNotNull();
-        assertThat(opened.stopTokens()).containsExactly(301);
+        assertThat(opened.stopTokens()).containsExactly(TinyRelease.EOS);
         assertThat(opened.tokenizer().encode("the end"))
                 .isEqualTo(ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT)
                         .tokenizer()
@@ -106,6 +107,9 @@ class ReleasedModelTest {
     @ParameterizedTest
     @MethodSource("cases")
     void aQuantizedFileIsTheModelOfItsDecodedWeights(TinyRelease.Case tiny) throws IOException {
+        assumeTrue(
+                !tiny.name().equals("llama-3.1"),
+                "its divisors of RoPE have no place in a config.json to read weights back from");
         Path directory = TinyRelease.write(folder.resolve("hf"), tiny, 5);
         for (QuantizedType type : new QuantizedType[] {QuantizedType.Q8_0, QuantizedType.BF16, QuantizedType.Q4_0}) {
             Path file = folder.resolve(type + ".gguf");
@@ -113,9 +117,6 @@ class ReleasedModelTest {
             LanguageModel model = ReleasedModel.open(file, engine, ReleasedModel.Options.DEFAULT)
                     .model();
             Map<String, double[]> decoded = new LinkedHashMap<>();
-            if (tiny.name().equals("llama-3.1")) {
-                continue;
-            }
             Path back = folder.resolve("back" + type);
             ModelConverter.convert(file, back, QuantizedType.F32, engine);
             for (StoredTensor tensor : Safetensors.open(back, "model").tensors()) {
