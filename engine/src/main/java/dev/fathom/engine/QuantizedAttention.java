@@ -90,15 +90,15 @@ final class QuantizedAttention implements AttentionKernels {
                 workspace, inner.keyValueType(), whole, store.heads(), store.keyDim(), store.valueDim());
         Tensor rows = workspace.allocate(
                 DType.F32, PART, store.data().columns() / BlockKeyValues.BYTES * BlockKeyValues.BLOCK);
+        int values = BlockKeyValues.blocks(store.keyDim()) * BlockKeyValues.BLOCK;
+        int headStride = values + BlockKeyValues.blocks(store.valueDim()) * BlockKeyValues.BLOCK;
         for (int s = 0; s < lengths.length; s++) {
             for (int from = 0; from < lengths[s]; from += PART) {
                 int count = Math.min(PART, lengths[s] - from);
-                expand(store, segments.slot()[s] + from, rows.rows(0, count));
+                Tensor source = rows.rows(0, count);
+                expand(store, segments.slot()[s] + from, source);
                 Segments part =
                         new Segments(1, new int[1], new int[] {count}, new int[] {from}, new long[] {whole.slot()[s]});
-                int values = BlockKeyValues.blocks(store.keyDim()) * BlockKeyValues.BLOCK;
-                int headStride = values + BlockKeyValues.blocks(store.valueDim()) * BlockKeyValues.BLOCK;
-                Tensor source = rows.rows(0, count);
                 keyValues.storeKeys(source, 0, headStride, store.keyDim(), 0, part, expanded);
                 keyValues.storeValues(source, values, headStride, part, expanded);
             }
