@@ -15,18 +15,33 @@ public record Segments(int count, int[] rowStart, int[] rowCount, int[] position
         return count == 0 ? 0 : rowStart[count - 1] + rowCount[count - 1];
     }
 
-    /** Segments {@code from} (inclusive) to {@code to} (exclusive), their rows counted from the first of them. */
-    public Segments range(int from, int to) {
-        int[] start = Arrays.copyOfRange(rowStart, from, to);
-        for (int s = start.length - 1; s >= 0; s--) {
-            start[s] -= start[0];
+    /**
+     * What lies in rows {@code from} (inclusive) to {@code to} (exclusive), which are counted from the first of them. A segment that reaches beyond is cut
+     * there; its keys and values stay where they are.
+     */
+    public Segments rows(int from, int to) {
+        int[] start = new int[count];
+        int[] rows = new int[count];
+        int[] first = new int[count];
+        long[] firstSlot = new long[count];
+        int n = 0;
+        for (int s = 0; s < count; s++) {
+            int begin = Math.max(from, rowStart[s]);
+            int end = Math.min(to, rowStart[s] + rowCount[s]);
+            if (begin < end) {
+                start[n] = begin - from;
+                rows[n] = end - begin;
+                first[n] = position[s] + begin - rowStart[s];
+                firstSlot[n] = slot[s];
+                n++;
+            }
         }
         return new Segments(
-                to - from,
-                start,
-                Arrays.copyOfRange(rowCount, from, to),
-                Arrays.copyOfRange(position, from, to),
-                Arrays.copyOfRange(slot, from, to));
+                n,
+                Arrays.copyOf(start, n),
+                Arrays.copyOf(rows, n),
+                Arrays.copyOf(first, n),
+                Arrays.copyOf(firstSlot, n));
     }
 
     /** Packed whole sequences of these lengths, each in a slot of its own length rounded up to whole tiles. */

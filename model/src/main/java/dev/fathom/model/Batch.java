@@ -13,8 +13,8 @@ import java.util.List;
  * @param positions I32 {@code [N]}, each row's place in its own sequence
  * @param segments which rows belong to which sequence, and where its keys and values lie
  * @param generated per segment: true for rows after the prompt, generated or drafted, which come one or a few at a time; false for rows of prompts
- *     and of training. Where a sum can be taken in two ways (multi-head latent attention of a released model) this decides, and nothing else about
- *     the batch does
+ *     and of training. Where a sum can be taken in two ways (multi-head latent attention of a released model) this and a row's position decide, and nothing else
+ *     about the batch does
  */
 public record Batch(Tensor ids, Tensor positions, Segments segments, boolean[] generated) {
 

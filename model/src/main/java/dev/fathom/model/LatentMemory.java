@@ -5,6 +5,7 @@ import dev.fathom.engine.Ops;
 import dev.fathom.engine.Segments;
 import dev.fathom.engine.Variable;
 import dev.fathom.model.config.DeepseekConfig;
+import java.util.Arrays;
 
 /**
  * Multi-head latent attention over a cache of latents, {@code latent + rope} numbers for a position instead of
@@ -18,10 +19,16 @@ import dev.fathom.model.config.DeepseekConfig;
  * q_i·k_i,j = (W_UK,iᵀ q_C,i)·c_j + q_R,i·k_R,j          Σ_j p_ij v_i,j = W_UV,i Σ_j p_ij c_j
  * </pre>
  *
- * Both forms read latents as they are kept, so what a row hears does not depend on how a prompt was cut into parts. Which form a row takes is said by
- * {@link Batch#generated} and depends on nothing else in the batch.
+ * The first {@value #EXPANDED_FROM} rows of a prompt hear so little that both forms cost nearly the same. They are absorbed, too: where activations are rounded to eight bits,
+ * llama.cpp, which absorbs always, then rounds the same rows, and short prompts are answered with the same text.
+ *
+ * <p>Both forms read latents as they are kept, so what a row hears does not depend on how a prompt was cut into parts. Which form a row takes is said by
+ * its position and {@link Batch#generated} and depends on nothing else in the batch.
  */
 record LatentMemory(DeepseekConfig config, LatentProjection projection) implements MultiHeadLatentAttention.Memory {
+    /** Rows of prompts from this position on hear keys and values that are computed from the latents. */
+    static final int EXPANDED_FROM = 64;
+
     /** One head: {@code [latent ; rope]} as the key, the latent once more as the value. */
     static LanguageModel.KeyValueShape shape(DeepseekConfig config) {
         return new LanguageModel.KeyValueShape(
@@ -43,24 +50,35 @@ record LatentMemory(DeepseekConfig config, LatentProjection projection) implemen
         cache.storeKeys(ropeKeys, 0, 0, config.ropeHeadDim(), latent);
         cache.storeValues(latents, 0, latent);
         Variable heard = ops.uninitialized(batch.rows(), (long) config.numAttentionHeads() * config.valueHeadDim());
-        for (int from = 0; from < segments.count(); ) {
-            boolean generated = batch.generated()[from];
+        boolean[] absorbed = absorbed(batch);
+        for (int from = 0; from < absorbed.length; ) {
             int to = from + 1;
-            while (to < segments.count() && batch.generated()[to] == generated) {
+            while (to < absorbed.length && absorbed[to] == absorbed[from]) {
                 to++;
             }
-            Segments part = segments.range(from, to);
-            int row = segments.rowStart()[from];
-            Variable partQueries = queries.rows(row, row + part.rows());
-            Variable partHeard = heard.rows(row, row + part.rows());
-            if (generated) {
-                absorbed(ops, partQueries, part, store, partHeard);
+            Segments part = segments.rows(from, to);
+            if (absorbed[from]) {
+                absorbed(ops, queries.rows(from, to), part, store, heard.rows(from, to));
             } else {
-                expanded(ops, partQueries, part, store, partHeard);
+                expanded(ops, queries.rows(from, to), part, store, heard.rows(from, to));
             }
             from = to;
         }
         return heard;
+    }
+
+    /** Which rows take the absorbed form. */
+    private static boolean[] absorbed(Batch batch) {
+        Segments segments = batch.segments();
+        boolean[] absorbed = new boolean[batch.rows()];
+        for (int s = 0; s < segments.count(); s++) {
+            int row = segments.rowStart()[s];
+            int rows = batch.generated()[s]
+                    ? segments.rowCount()[s]
+                    : Math.clamp(EXPANDED_FROM - segments.position()[s], 0, segments.rowCount()[s]);
+            Arrays.fill(absorbed, row, row + rows, true);
+        }
+        return absorbed;
     }
 
     private void absorbed(Ops ops, Variable queries, Segments segments, KeyValueStore store, Variable heard) {

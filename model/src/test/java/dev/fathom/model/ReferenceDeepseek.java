@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntPredicate;
 
 /**
  * DeepSeek-V3 in scalar double arithmetic, one sequence and one token at a time: the equations of the reports written
@@ -31,7 +32,7 @@ final class ReferenceDeepseek implements ReferenceModel {
     ReferenceDeepseek(DeepseekConfig config, Map<String, double[]> parameters, Arithmetic arithmetic) {
         this.config = config;
         this.parameters = new ReferenceParameters(parameters, arithmetic.operand);
-        this.attention = new ReferenceLatentAttention(config, this.parameters, arithmetic.absorbedFrom);
+        this.attention = new ReferenceLatentAttention(config, this.parameters, arithmetic.absorbed);
         this.mixture = new ReferenceMixture(config, this.parameters, arithmetic.groupRank);
     }
 
@@ -40,28 +41,28 @@ final class ReferenceDeepseek implements ReferenceModel {
      *
      * @param operand what rows become before they are multiplied
      * @param groupRank how many of its best experts a group is ranked by: one in DeepSeek-V2, two in V3
-     * @param absorbedFrom queries from this position on take {@code W_UK} to themselves and hear latents, whose sum {@code W_UV} multiplies; earlier ones hear
+     * @param absorbed at which positions queries take {@code W_UK} to themselves and hear latents, whose sum {@code W_UV} multiplies; others hear
      *     keys and values computed from latents. Without rounding both are the same
      */
-    record Arithmetic(ReferenceParameters.Operand operand, int groupRank, int absorbedFrom) {
+    record Arithmetic(ReferenceParameters.Operand operand, int groupRank, IntPredicate absorbed) {
         /** DeepSeek's own code for this generation of models, without rounding. */
         static Arithmetic exact(DeepseekConfig config) {
             return new Arithmetic(
                     ReferenceParameters.Operand.EXACT,
                     config.scoringFunction() == ScoringFunction.SOFTMAX ? 1 : 2,
-                    Integer.MAX_VALUE);
+                    position -> false);
         }
 
         Arithmetic with(ReferenceParameters.Operand operand) {
-            return new Arithmetic(operand, groupRank, absorbedFrom);
+            return new Arithmetic(operand, groupRank, absorbed);
         }
 
         Arithmetic rankingGroupsBy(int best) {
-            return new Arithmetic(operand, best, absorbedFrom);
+            return new Arithmetic(operand, best, absorbed);
         }
 
-        Arithmetic absorbedFrom(int position) {
-            return new Arithmetic(operand, groupRank, position);
+        Arithmetic absorbed(IntPredicate positions) {
+            return new Arithmetic(operand, groupRank, positions);
         }
     }
 

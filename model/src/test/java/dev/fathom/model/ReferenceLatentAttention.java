@@ -7,6 +7,7 @@ import static dev.fathom.model.ReferenceParameters.weightedSum;
 import dev.fathom.model.config.DeepseekConfig;
 import dev.fathom.model.config.YarnScaling;
 import java.util.Arrays;
+import java.util.function.IntPredicate;
 
 /** Multi-head latent attention (DeepSeek-V3, arXiv 2412.19437, equations 1-11) over one sequence, in scalar double. */
 final class ReferenceLatentAttention {
@@ -18,15 +19,15 @@ final class ReferenceLatentAttention {
 
     private final DeepseekConfig config;
     private final ReferenceParameters parameters;
-    private final int absorbedFrom;
+    private final IntPredicate absorbed;
     private final double[] frequencies;
     private final double scale;
 
-    /** @param absorbedFrom as {@link ReferenceDeepseek.Arithmetic#absorbedFrom()} */
-    ReferenceLatentAttention(DeepseekConfig config, ReferenceParameters parameters, int absorbedFrom) {
+    /** @param absorbed as {@link ReferenceDeepseek.Arithmetic#absorbed()} */
+    ReferenceLatentAttention(DeepseekConfig config, ReferenceParameters parameters, IntPredicate absorbed) {
         this.config = config;
         this.parameters = parameters;
-        this.absorbedFrom = absorbedFrom;
+        this.absorbed = absorbed;
         this.frequencies = ReferenceRope.frequencies(config.ropeHeadDim(), config.ropeTheta(), config.ropeScaling());
         this.scale = scale(config);
     }
@@ -104,12 +105,12 @@ final class ReferenceLatentAttention {
             int from = head * queryWidth();
             double[] content = Arrays.copyOfRange(queries[t], from, from + nope);
             double[] turned = Arrays.copyOfRange(queries[t], from + nope, from + queryWidth());
-            if (t < absorbedFrom) {
-                heard[t] = weightedSum(weights(t, content, keys, turned, ropeKeys), values);
-            } else {
+            if (absorbed.test(t)) {
                 double[] asLatent = multiply(prefix + KEY_ABSORBED, transposed(keyUp), content);
                 double[] sum = weightedSum(weights(t, asLatent, latents, turned, ropeKeys), latents);
                 heard[t] = multiply(prefix + VALUE_UP, valueUp, sum);
+            } else {
+                heard[t] = weightedSum(weights(t, content, keys, turned, ropeKeys), values);
             }
         }
         return heard;

@@ -42,6 +42,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Released models of every architecture and format against the oracle, cached against whole sequences, and both forms of latent attention. */
 class ReleasedModelTest {
+    /** Rows of a prompt in both forms of latent attention. */
+    private static final int LONG = LatentMemory.EXPANDED_FROM + 26;
+
     private static Engine engine;
 
     @TempDir
@@ -127,7 +130,7 @@ class ReleasedModelTest {
     }
 
     static void assertOracle(LanguageModel model, ReferenceModel oracle, double tolerance) {
-        int[] tokens = new Random(2).ints(45, 0, model.vocabSize()).toArray();
+        int[] tokens = new Random(2).ints(LONG, 0, model.vocabSize()).toArray();
         double[][] expected = oracle.logProbs(tokens);
         float[][] found = logProbs(model, whole(model, tokens));
         for (int t = 0; t < tokens.length; t++) {
@@ -148,16 +151,16 @@ class ReleasedModelTest {
         Path directory = TinyRelease.write(folder.resolve("hf"), tiny, 6);
         LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT)
                 .model();
-        int[] tokens = new Random(7).ints(60, 0, model.vocabSize()).toArray();
+        int[] tokens = new Random(7).ints(LONG + 23, 0, model.vocabSize()).toArray();
         float[][] expected = whole(model, tokens);
         Cached cached = new Cached(model);
         List<float[]> found = new ArrayList<>();
         found.addAll(cached.add(Arrays.copyOfRange(tokens, 0, 13), false));
-        found.addAll(cached.add(Arrays.copyOfRange(tokens, 13, 37), false));
-        for (int t = 37; t < 51; t++) {
+        found.addAll(cached.add(Arrays.copyOfRange(tokens, 13, LONG), false));
+        for (int t = LONG; t < LONG + 14; t++) {
             found.addAll(cached.add(new int[] {tokens[t]}, true));
         }
-        for (int t = 51; t < 60; t += 3) {
+        for (int t = LONG + 14; t < tokens.length; t += 3) {
             found.addAll(cached.add(Arrays.copyOfRange(tokens, t, t + 3), true));
         }
         for (int t = 0; t < tokens.length; t++) {
@@ -177,7 +180,7 @@ class ReleasedModelTest {
         return (float) Math.sqrt(squares / row.length);
     }
 
-    /** A generated row has the same bits alone, beside other sequences, beside a prompt, and after a prompt in one part or two. */
+    /** A generated row has the same bits alone, beside other sequences, beside a prompt, and after a prompt in one part or three. */
     @ParameterizedTest
     @MethodSource("cases")
     void aRowDoesNotDependOnTheBatch(TinyRelease.Case tiny) throws IOException {
@@ -185,29 +188,32 @@ class ReleasedModelTest {
         LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT)
                 .model();
         Random random = new Random(9);
-        int[] prompt = random.ints(21, 0, model.vocabSize()).toArray();
+        int[] prompt = random.ints(LONG, 0, model.vocabSize()).toArray();
         Cached alone = new Cached(model);
         alone.add(prompt, false);
         float[] expected = alone.add(new int[] {17}, true).getFirst();
         Cached parts = new Cached(model);
         parts.add(Arrays.copyOf(prompt, 5), false);
-        parts.add(Arrays.copyOfRange(prompt, 5, 21), false);
+        parts.add(Arrays.copyOfRange(prompt, 5, LONG - 3), false);
+        parts.add(Arrays.copyOfRange(prompt, LONG - 3, LONG), false);
         assertThat(parts.add(new int[] {17}, true).getFirst()).isEqualTo(expected);
 
         Workspace workspace = new Workspace();
         List<KeyValueStore> stores = new ArrayList<>();
         for (int i = 0; i < model.numHiddenLayers(); i++) {
-            stores.add(model.allocateKeyValues(3 * 64));
+            stores.add(model.allocateKeyValues(3 * 128));
         }
         Ops ops = model.inference(workspace);
-        Segments first = new Segments(2, new int[] {0, 21}, new int[] {21, 9}, new int[2], new long[] {64, 0});
+        Segments first = new Segments(2, new int[] {0, LONG}, new int[] {LONG, 9}, new int[2], new long[] {128, 0});
         int[] other = random.ints(9, 0, model.vocabSize()).toArray();
         Batch prompts = Batch.of(List.of(prompt, other), first, new boolean[2], workspace);
         model.forward(ops, prompts, model.newRoutingLog(), stores::get);
         workspace.reset();
-        int[] late = random.ints(12, 0, model.vocabSize()).toArray();
+        int[] late = random.ints(LONG + 1, 0, model.vocabSize()).toArray();
         Segments second = new Segments(
-                3, new int[] {0, 12, 13}, new int[] {12, 1, 1}, new int[] {0, 9, 21}, new long[] {128, 0, 64});
+                3, new int[] {0, LONG + 1, LONG + 2}, new int[] {LONG + 1, 1, 1}, new int[] {0, 9, LONG}, new long[] {
+                    256, 0, 128
+                });
         Batch mixed = Batch.of(
                 List.of(late, new int[] {4}, new int[] {17}), second, new boolean[] {false, true, true}, workspace);
         Tensor hidden = model.forward(model.inference(workspace), mixed, model.newRoutingLog(), stores::get)
@@ -215,7 +221,7 @@ class ReleasedModelTest {
                 .value();
         float[] found = new float[expected.length];
         for (int i = 0; i < found.length; i++) {
-            found[i] = hidden.get(13, i);
+            found[i] = hidden.get(LONG + 2, i);
         }
         assertThat(found).isEqualTo(expected);
     }
@@ -232,24 +238,24 @@ class ReleasedModelTest {
                 .model();
         LanguageModel model = ReleasedModel.open(directory, engine, new ReleasedModel.Options(DType.I8))
                 .model();
-        int[] tokens = new Random(15).ints(60, 0, model.vocabSize()).toArray();
+        int[] tokens = new Random(15).ints(LONG + 23, 0, model.vocabSize()).toArray();
         Cached once = new Cached(model);
-        List<float[]> expected = new ArrayList<>(once.add(Arrays.copyOf(tokens, 37), false));
-        for (int t = 37; t < 60; t++) {
+        List<float[]> expected = new ArrayList<>(once.add(Arrays.copyOf(tokens, LONG), false));
+        for (int t = LONG; t < tokens.length; t++) {
             expected.addAll(once.add(new int[] {tokens[t]}, true));
         }
         Cached parts = new Cached(model);
         List<float[]> found = new ArrayList<>(parts.add(Arrays.copyOf(tokens, 13), false));
-        found.addAll(parts.add(Arrays.copyOfRange(tokens, 13, 37), false));
-        for (int t = 37; t < 60; t += 3) {
-            found.addAll(parts.add(Arrays.copyOfRange(tokens, t, Math.min(60, t + 3)), true));
+        found.addAll(parts.add(Arrays.copyOfRange(tokens, 13, LONG), false));
+        for (int t = LONG; t < tokens.length; t += 3) {
+            found.addAll(parts.add(Arrays.copyOfRange(tokens, t, Math.min(tokens.length, t + 3)), true));
         }
         List<float[]> asPrompt = new Cached(model).add(tokens, false);
         Cached unrounded = new Cached(exact);
-        List<float[]> reference = new ArrayList<>(unrounded.add(Arrays.copyOf(tokens, 37), false));
-        reference.addAll(unrounded.add(Arrays.copyOfRange(tokens, 37, 60), true));
-        double[] errors = new double[60];
-        for (int t = 0; t < 60; t++) {
+        List<float[]> reference = new ArrayList<>(unrounded.add(Arrays.copyOf(tokens, LONG), false));
+        reference.addAll(unrounded.add(Arrays.copyOfRange(tokens, LONG, tokens.length), true));
+        double[] errors = new double[tokens.length];
+        for (int t = 0; t < tokens.length; t++) {
             assertThat(found.get(t)).as("position %d", t).isEqualTo(expected.get(t));
             if (tiny.deepseek() == null) { // where prompts and generated rows take the same form
                 assertThat(asPrompt.get(t)).as("position %d", t).isEqualTo(expected.get(t));
@@ -261,20 +267,26 @@ class ReleasedModelTest {
             errors[t] = norm(difference) / norm(reference.get(t));
         }
         Arrays.sort(errors);
-        assertThat(errors[30]).as("median relative error of a state").isBetween(1e-4, 2e-2);
+        assertThat(errors[tokens.length / 2])
+                .as("median relative error of a state")
+                .isBetween(1e-4, 2e-2);
     }
 
-    /** Both forms hear the same from the same latents. */
+    /** Both forms hear the same from the same latents, but for the order of sums; the first rows of a prompt are absorbed, too. */
     @ParameterizedTest
     @MethodSource("cases")
     void absorbedAndExpandedAttentionAgree(TinyRelease.Case tiny) throws IOException {
         Path directory = TinyRelease.write(folder.resolve("hf"), tiny, 10);
         LanguageModel model = ReleasedModel.open(directory, engine, ReleasedModel.Options.DEFAULT)
                 .model();
-        int[] tokens = new Random(11).ints(40, 0, model.vocabSize()).toArray();
+        int[] tokens = new Random(11).ints(LONG, 0, model.vocabSize()).toArray();
         float[][] expanded = whole(model, tokens);
         List<float[]> absorbed = new Cached(model).add(tokens, true);
         for (int t = 0; t < tokens.length; t++) {
+            boolean sameForm = tiny.deepseek() == null || t < LatentMemory.EXPANDED_FROM;
+            assertThat(Arrays.equals(absorbed.get(t), expanded[t]))
+                    .as("the same bits at position %d", t)
+                    .isEqualTo(sameForm);
             for (int i = 0; i < expanded[t].length; i++) {
                 assertThat(Math.abs(absorbed.get(t)[i] - expanded[t][i]))
                         .isLessThan(1e-5f * Math.max(1, norm(expanded[t])));
@@ -337,7 +349,7 @@ class ReleasedModelTest {
         Cached(LanguageModel model) {
             this.model = model;
             for (int i = 0; i < model.numHiddenLayers(); i++) {
-                stores.add(model.allocateKeyValues(64));
+                stores.add(model.allocateKeyValues(128));
             }
         }
 
