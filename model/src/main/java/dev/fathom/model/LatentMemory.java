@@ -50,7 +50,7 @@ record LatentMemory(DeepseekConfig config, LatentProjection projection) implemen
         cache.storeKeys(ropeKeys, 0, 0, config.ropeHeadDim(), latent);
         cache.storeValues(latents, 0, latent);
         Variable heard = ops.uninitialized(batch.rows(), (long) config.numAttentionHeads() * config.valueHeadDim());
-        boolean[] absorbed = absorbed(batch);
+        boolean[] absorbed = absorbedRows(batch);
         for (int from = 0; from < absorbed.length; ) {
             int to = from + 1;
             while (to < absorbed.length && absorbed[to] == absorbed[from]) {
@@ -67,8 +67,7 @@ record LatentMemory(DeepseekConfig config, LatentProjection projection) implemen
         return heard;
     }
 
-    /** Which rows take the absorbed form. */
-    private static boolean[] absorbed(Batch batch) {
+    private static boolean[] absorbedRows(Batch batch) {
         Segments segments = batch.segments();
         boolean[] absorbed = new boolean[batch.rows()];
         for (int s = 0; s < segments.count(); s++) {

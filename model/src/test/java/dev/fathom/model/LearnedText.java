@@ -1,12 +1,10 @@
 package dev.fathom.model;
 
 import dev.fathom.engine.AdamW;
-import dev.fathom.engine.DType;
 import dev.fathom.engine.Engine;
 import dev.fathom.engine.LearningRateSchedule;
 import dev.fathom.engine.Ops;
 import dev.fathom.engine.Tape;
-import dev.fathom.engine.Tensor;
 import dev.fathom.engine.Variable;
 import dev.fathom.engine.Workspace;
 import java.io.IOException;
@@ -83,23 +81,17 @@ record LearnedText(byte[] text) {
         return model;
     }
 
-    /** Puts the gradient of the mean cross-entropy of every next byte where the backward pass starts. */
+    /** The backward pass starts from the mean cross-entropy of every next byte. */
     private static void predict(
             Ops ops, TrainableModel model, List<int[]> passages, RoutingLog routing, Workspace workspace) {
-        List<int[]> read = passages.stream()
-                .map(passage -> Arrays.copyOf(passage, CONTEXT))
-                .toList();
-        int rows = SEQUENCES * CONTEXT;
-        Tensor next = workspace.allocate(DType.I32, rows);
-        for (int row = 0; row < rows; row++) {
-            next.setInt(0, row, passages.get(row / CONTEXT)[row % CONTEXT + 1]);
+        List<int[]> read = new ArrayList<>();
+        List<Integer> next = new ArrayList<>();
+        for (int[] passage : passages) {
+            read.add(Arrays.copyOf(passage, CONTEXT));
+            Arrays.stream(passage, 1, CONTEXT + 1).forEach(next::add);
         }
         Variable states =
                 model.forward(ops, Batch.packed(read, workspace), routing).normed();
-        Tensor gradient =
-                ops.tokenLogProbs(states, model.head(), next, 1).logProbs().gradient();
-        for (int row = 0; row < rows; row++) {
-            gradient.set(0, row, -1f / rows);
-        }
+        TinyDeepseek.crossEntropy(ops, model, states, next, 1.0 / next.size());
     }
 }

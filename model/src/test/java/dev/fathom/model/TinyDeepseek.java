@@ -232,8 +232,7 @@ final class TinyDeepseek {
     }
 
     /** Weighted sum of the targets' negative log-probabilities; its gradient is put where the backward pass starts. */
-    private static double crossEntropy(
-            Ops ops, DeepseekModel model, Variable states, List<Integer> targets, double weight) {
+    static double crossEntropy(Ops ops, LanguageModel model, Variable states, List<Integer> targets, double weight) {
         Variable logProbs =
                 ops.tokenLogProbs(states, model.head(), ints(targets), 1).logProbs();
         double loss = 0;
